@@ -1,0 +1,1 @@
+"""Tocsin: self-hosted incident response and on-call."""

@@ -1,0 +1,1 @@
+"""Product-free foundations: clock, ids, configuration, database, HTTP, crypto, logs, time zones."""
