@@ -1,0 +1,314 @@
+"""PostgreSQL: the pool, one transaction type, and plain errors. The only module that knows psycopg.
+
+Statements are literal constants of the stores, with ``%(name)s`` parameters. A :class:`Tx` is one
+open transaction at READ COMMITTED; invariants rest on unique indexes, row locks and fencing
+counters, never on the isolation level. Connections run in UTC with statement, lock and
+idle-in-transaction timeouts, so a stuck peer cannot hold the product up for ever.
+
+Start is refused by :meth:`Database.open` when the server is older than 15 or runs with ``fsync``,
+``full_page_writes`` or ``synchronous_commit`` off: an accepted event must survive a crash.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeVar
+
+import msgspec
+import psycopg
+from psycopg import sql as _sql
+from psycopg.rows import class_row, dict_row, tuple_row
+from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+T = TypeVar("T")
+Params = Mapping[str, Any]
+
+# msgspec writes and reads JSON several times faster than the standard library.
+set_json_dumps(lambda value: msgspec.json.encode(value))
+set_json_loads(lambda data: msgspec.json.decode(data))
+
+MINIMUM_SERVER_VERSION = 15
+POOL_WAIT_SECONDS = 10.0
+
+
+class DatabaseError(Exception):
+    """Anything the database refused that no caller foresaw."""
+
+
+class Unavailable(DatabaseError):
+    """The database cannot be reached, is starting or stopping, or has no free connection."""
+
+
+class Conflict(DatabaseError):
+    """A unique index or an exclusion constraint said no. `constraint` names it."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(f"conflicts with {constraint}")
+        self.constraint = constraint
+
+
+class Retry(DatabaseError):
+    """A deadlock or a serialisation failure: the same work may succeed if tried again."""
+
+
+class BadValue(DatabaseError):
+    """A value that PostgreSQL cannot store (a NUL in a text, a number out of range)."""
+
+
+class UnsafeServer(Exception):
+    """The server's settings could lose accepted events; the message names the setting."""
+
+
+def json(value: Any) -> Jsonb:
+    """Wrap a value for a jsonb parameter."""
+    return Jsonb(value)
+
+
+class Tx:
+    """One open transaction."""
+
+    def __init__(self, connection: "psycopg.AsyncConnection[Any]") -> None:
+        self._connection = connection
+        self._notices: dict[tuple[str, str], None] = {}
+        self._after: list[Callable[[], None]] = []
+
+    async def all(
+        self, kind: type[T], statement: LiteralString, params: Params | None = None
+    ) -> list[T]:
+        """Each row as a `kind`, columns matched to fields by name."""
+        async with self._connection.cursor(row_factory=class_row(kind)) as cursor:
+            await cursor.execute(statement, params)
+            return await cursor.fetchall()
+
+    async def one(
+        self, kind: type[T], statement: LiteralString, params: Params | None = None
+    ) -> T | None:
+        """The first row as a `kind`, or None."""
+        async with self._connection.cursor(row_factory=class_row(kind)) as cursor:
+            await cursor.execute(statement, params)
+            return await cursor.fetchone()
+
+    async def rows(
+        self, statement: LiteralString, params: Params | None = None
+    ) -> list[dict[str, Any]]:
+        """Each row as a dict."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(statement, params)
+            return await cursor.fetchall()
+
+    async def tuples(
+        self, statement: LiteralString, params: Params | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Each row as a tuple; the cheapest form."""
+        async with self._connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(statement, params)
+            return await cursor.fetchall()
+
+    async def value(self, statement: LiteralString, params: Params | None = None) -> Any:
+        """The first column of the first row, or None."""
+        async with self._connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(statement, params)
+            row = await cursor.fetchone()
+            return None if row is None else row[0]
+
+    async def execute(self, statement: LiteralString, params: Params | None = None) -> int:
+        """Run a statement; the number of rows it touched."""
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(statement, params)
+            return cursor.rowcount
+
+    async def copy(
+        self, table: LiteralString, columns: Sequence[LiteralString], rows: Iterable[Sequence[Any]]
+    ) -> None:
+        """Append many rows with COPY, the cheapest way to write a batch. jsonb goes as Jsonb."""
+        statement = _sql.SQL("COPY {} ({}) FROM STDIN").format(
+            _sql.Identifier(table), _sql.SQL(", ").join(map(_sql.Identifier, columns))
+        )
+        async with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                await copy.write_row(row)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A nested transaction: an error inside undoes only what was done inside."""
+        async with self._connection.transaction():
+            yield
+
+    def notify(self, channel: LiteralString, payload: str) -> None:
+        """Tell listeners on commit. Repeats within the transaction are sent once."""
+        self._notices[(channel, payload)] = None
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run `call` in this process once the commit is done; for caches and wake-ups only."""
+        self._after.append(call)
+
+    async def _before_commit(self) -> None:
+        for channel, payload in self._notices:
+            await self._connection.execute("select pg_notify(%s, %s)", (channel, payload))
+
+    def _committed(self) -> None:
+        for call in self._after:
+            call()
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """A NOTIFY heard on a channel."""
+
+    channel: str
+    payload: str
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, dsn: str, *, name: str = "tocsin", size: int = 10) -> None:
+        self.dsn = dsn
+        # The options are set per connection and not per role, so that any role may be used.
+        self._settings: dict[str, Any] = {
+            "application_name": name,
+            "options": (
+                "-c TimeZone=UTC -c statement_timeout=30s -c lock_timeout=10s"
+                " -c idle_in_transaction_session_timeout=30s"
+            ),
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15000,
+        }
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=POOL_WAIT_SECONDS,
+            kwargs={**self._settings, "autocommit": True},
+            check=None,
+            reconnect_timeout=60,
+            name=name,
+        )
+
+    async def open(self) -> None:
+        """Connect and refuse a server that could lose what was accepted."""
+        try:
+            await self._pool.open(wait=True, timeout=POOL_WAIT_SECONDS)
+        except PoolTimeout as error:
+            await self._pool.close()
+            raise Unavailable(f"no connection to PostgreSQL: {await self._why()}") from error
+        async with self.transaction() as tx:
+            await _refuse_unsafe(tx)
+
+    async def _why(self) -> str:
+        try:
+            async with await psycopg.AsyncConnection.connect(self.dsn, connect_timeout=3):
+                return "the pool did not fill in time"
+        except psycopg.Error as error:
+            return str(error).strip()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Open a transaction; commit on leaving, roll back on an exception.
+
+        Raises Unavailable, Conflict, Retry, BadValue or DatabaseError instead of the driver's own.
+        """
+        tx: Tx | None = None
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                tx = Tx(connection)
+                yield tx
+                await tx._before_commit()
+        except PoolTimeout as error:
+            raise Unavailable("no free database connection") from error
+        except psycopg.Error as error:
+            raise translate(error) from error
+        if tx is not None:
+            tx._committed()
+
+    async def retrying(self, work: Callable[[Tx], Awaitable[T]], attempts: int = 3) -> T:
+        """Run `work` in a transaction of its own, again after a deadlock."""
+        for _ in range(attempts - 1):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except Retry:
+                continue
+        async with self.transaction() as tx:
+            return await work(tx)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
+        """A connection outside the pool, in autocommit, for LISTEN and advisory locks."""
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                self.dsn, autocommit=True, **self._settings
+            )
+        except psycopg.Error as error:
+            raise translate(error) from error
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise translate(error) from error
+        finally:
+            await connection.close()
+
+    async def listen(self, channels: Sequence[LiteralString]) -> AsyncIterator[Notification]:
+        """Yield notifications until cancelled. Raises Unavailable when the connection is lost."""
+        async with self.session() as connection:
+            for channel in channels:
+                await connection.execute(_sql.SQL("LISTEN {}").format(_sql.Identifier(channel)))
+            async for notice in connection.notifies():
+                yield Notification(notice.channel, notice.payload)
+        raise Unavailable("the LISTEN connection ended")
+
+
+async def _refuse_unsafe(tx: Tx) -> None:
+    version = int(await tx.value("show server_version_num"))
+    if version < MINIMUM_SERVER_VERSION * 10000:
+        raise UnsafeServer(
+            f"PostgreSQL {version // 10000} is too old:"
+            f" Tocsin needs {MINIMUM_SERVER_VERSION} or newer"
+        )
+    for setting, value in (
+        ("fsync", await tx.value("show fsync")),
+        ("full_page_writes", await tx.value("show full_page_writes")),
+        ("synchronous_commit", await tx.value("show synchronous_commit")),
+    ):
+        if value == "off":
+            raise UnsafeServer(
+                f"PostgreSQL runs with {setting}=off and could lose accepted events:"
+                f" set {setting}=on and start again"
+            )
+
+
+def translate(error: psycopg.Error) -> DatabaseError:
+    """The product's own error for one of the driver's."""
+    if isinstance(error, psycopg.errors.UniqueViolation | psycopg.errors.ExclusionViolation):
+        return Conflict(error.diag.constraint_name or "a unique rule")
+    if isinstance(
+        error,
+        psycopg.errors.DeadlockDetected
+        | psycopg.errors.SerializationFailure
+        | psycopg.errors.LockNotAvailable,
+    ):
+        return Retry(str(error))
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return Unavailable(str(error).strip())
+    if isinstance(error, psycopg.DataError):
+        return BadValue(str(error).strip())
+    return DatabaseError(str(error).strip())
+
+
+async def server_answers(dsn: str, seconds: float = 3.0) -> bool:
+    """Whether a server answers at `dsn` in time; for health checks and tests."""
+    try:
+        async with asyncio.timeout(seconds):
+            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+                await connection.execute("select 1")
+                return True
+    except (psycopg.Error, TimeoutError):
+        return False

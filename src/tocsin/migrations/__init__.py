@@ -1,0 +1,1 @@
+"""Forward-only numbered SQL migrations, run by core/migrate."""
