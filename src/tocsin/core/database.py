@@ -12,6 +12,7 @@ Start is refused by :meth:`Database.open` when the server is older than 15 or ru
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, LiteralString, TypeVar
 
 import msgspec
@@ -128,6 +129,11 @@ class Tx:
         async with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 await copy.write_row(row)
+
+    async def server_time(self) -> datetime:
+        """The database's own clock; only the logical clock is fed from it."""
+        value: datetime = await self.value("select clock_timestamp()")
+        return value
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

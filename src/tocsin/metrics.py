@@ -1,0 +1,56 @@
+"""What the product counts, for Prometheus. Each metric is declared once, here, and documented in
+docs/reference/metrics.md, which a test compares with this file.
+
+The lowest area beside `channels`: every other part may count, none may read a decision from here.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+EVENTS_ACCEPTED = Counter(
+    "tocsin_events_accepted", "Events stored and answered.", ["source"], registry=REGISTRY
+)
+EVENTS_REJECTED = Counter(
+    "tocsin_events_rejected", "Requests refused at the front door.", ["reason"], registry=REGISTRY
+)
+EVENTS_PROCESSED = Counter(
+    "tocsin_events_processed",
+    "Events that became alerts, or did not.",
+    ["reason"],
+    registry=REGISTRY,
+)
+ENGINE_LAG = Gauge(
+    "tocsin_engine_lag_seconds", "Age of the oldest event that still waits.", registry=REGISTRY
+)
+DUE_WORK = Gauge("tocsin_due_work", "Rows that are due now, by kind.", ["kind"], registry=REGISTRY)
+STAGE_RUNS = Counter(
+    "tocsin_stage_runs",
+    "Finished passes of an engine stage.",
+    ["stage", "result"],
+    registry=REGISTRY,
+)
+STAGE_AGE = Gauge(
+    "tocsin_stage_age_seconds",
+    "Time since a stage last finished a pass.",
+    ["stage"],
+    registry=REGISTRY,
+)
+DELIVERIES = Counter(
+    "tocsin_deliveries", "Attempts to reach a person.", ["channel", "result"], registry=REGISTRY
+)
+PAGE_LATENCY = Histogram(
+    "tocsin_page_latency_seconds",
+    "From the moment a page was due to its hand-over to the provider.",
+    ["channel"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 300),
+    registry=REGISTRY,
+)
+OVERDUE = Gauge(
+    "tocsin_overdue_findings", "Findings of the auditor, by kind.", ["kind"], registry=REGISTRY
+)
+CLOCK_DRIFT = Gauge(
+    "tocsin_clock_drift_seconds",
+    "How far the database's clock is ahead of the product's own time.",
+    registry=REGISTRY,
+)
