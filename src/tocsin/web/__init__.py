@@ -1,0 +1,1 @@
+"""Pages for people: routes, templates and the built static files. Decides nothing."""
