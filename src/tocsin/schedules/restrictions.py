@@ -52,10 +52,9 @@ def windows(
 
 def _of(restriction: Restriction, low: datetime, high: datetime) -> Iterator[WallWindow]:
     length = timedelta(seconds=restriction.duration_seconds)
-    # The first window that has not closed before `low`; a long one may have opened days ago.
-    turn = (low - length - _ORIGIN - restriction.phase) // restriction.period
+    # The first window that closes after `low`; a long one may have opened days ago.
+    turn = (low - length - _ORIGIN - restriction.phase) // restriction.period + 1
     start = _ORIGIN + restriction.phase + turn * restriction.period
     while start <= high:
-        if start + length >= low:
-            yield start, start + length
+        yield start, start + length
         start += restriction.period
