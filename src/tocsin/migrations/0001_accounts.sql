@@ -39,6 +39,7 @@ create table team_members (
 );
 create index team_members_user on team_members (user_id);
 
+-- `expires_at` is the absolute end; the idle limit counts from `last_seen_at`.
 create table sessions (
     digest       bytea primary key,
     user_id      text not null references users (id),
@@ -56,21 +57,26 @@ create table api_keys (
     id           text primary key,
     name         text not null check (char_length(name) between 1 and 100),
     user_id      text references users (id),
+    role         text check (role in ('admin', 'user', 'limited_user', 'observer')),
     digest       bytea not null unique,
     hint         text not null,
     read_only    boolean not null default false,
     created_by   text references users (id),
     created_at   timestamptz not null,
     last_used_at timestamptz,
-    revoked_at   timestamptz
+    revoked_at   timestamptz,
+    check ((user_id is null) = (role is not null))
 );
+create index api_keys_user on api_keys (user_id) where revoked_at is null;
 
+-- `subject` is a digest of the account's e-mail or of the client's address, never the text typed.
 create table login_throttle (
     subject    text primary key,
     failures   integer not null,
     last_at    timestamptz not null,
     locked_until timestamptz
 );
+create index login_throttle_age on login_throttle (last_at);
 
 -- Append only. `hash` chains each sealed row to the one before it in `chain` order; the engine
 -- seals rows a moment after they are written, so writers never wait for one another.
@@ -91,6 +97,11 @@ create table audit (
 );
 create index audit_subject on audit (subject_type, subject_id, seq);
 create index audit_at on audit (at, seq);
+
+-- Rows that wait for their seal. Small whatever the record weighs, so sealing stays cheap.
+create table audit_pending (
+    seq bigint primary key references audit (seq)
+);
 
 create table audit_chain (
     chain     bigint primary key,

@@ -106,4 +106,4 @@ create table integrations (
     created_at timestamptz not null,
     deleted_at timestamptz
 );
-create index integrations_service on integrations (service_id);
+create index integrations_service on integrations (service_id, id) where deleted_at is null;
