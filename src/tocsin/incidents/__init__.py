@@ -1,1 +1,1 @@
-"""The incidents area."""
+"""Alerts and incidents together: they share an invariant, that an open alert keeps one open."""
