@@ -18,6 +18,7 @@ from tocsin.schedules.model import (
     ShiftReason,
     WeeklyRestriction,
 )
+from tocsin.schedules.rendering import render
 from tocsin.schedules.shifts import (
     final,
     layer_shifts,
@@ -294,12 +295,37 @@ def test_a_short_restriction_far_ahead_is_still_found_by_next_handoff() -> None:
 
 def test_entries_are_cut_at_the_bounds_unless_overflow_is_asked_for() -> None:
     layer = make_layer("Etc/UTC", "2026-01-05T09:00", WEEK_SECONDS, "ann", "bob")
-    schedule = make_schedule(layer)
+    long = make_override("P1", "cyd", "2026-01-14T12:00", "2026-02-20T00:00", "2026-01-01")
+    schedule = make_schedule(layer, overrides=(long,))
     since, until = utc("2026-01-14T00:00"), utc("2026-01-15T00:00")
-    (cut,) = final(schedule, since, until)
-    assert (cut.start, cut.end) == (since, until)
-    (whole,) = final(schedule, since, until, overflow=True)
-    assert (whole.start, whole.end) == (utc("2026-01-12T09:00"), utc("2026-01-19T09:00"))
+    cut = render(schedule, since, until)
+    assert [(s.user_id, s.start, s.end) for s in cut.final.shifts] == [
+        ("bob", since, long.start),
+        ("cyd", long.start, until),
+    ]
+    assert cut.final.coverage.percentage == 100.0
+    assert cut.overrides.coverage.percentage == 50.0
+    whole = render(schedule, since, until, overflow=True)
+    assert [(s.user_id, s.start, s.end) for s in whole.final.shifts] == [
+        ("bob", utc("2026-01-12T09:00"), long.start),
+        ("cyd", long.start, long.end),
+    ]
+    assert [(s.start, s.end) for s in whole.layers[0].shifts] == [
+        (utc("2026-01-12T09:00"), utc("2026-01-19T09:00"))
+    ]
+    assert whole.final.coverage.percentage == 100.0
+    assert render(schedule, since, since + 732 * DAY, overflow=True).until == since + 732 * DAY
+
+
+def test_the_versions_of_a_layer_share_a_lane() -> None:
+    layer = make_layer("Etc/UTC", "2026-01-01T00:00", WEEK_SECONDS, "ann", "bob")
+    cut = utc("2026-01-03T00:00")
+    old = msgspec.structs.replace(layer, end=cut)
+    new = msgspec.structs.replace(layer, start=cut, name="Renamed", members=("cyd",))
+    shown = render(make_schedule(old, new), utc("2026-01-01"), utc("2026-01-09"))
+    (lane,) = shown.layers
+    assert (lane.id, lane.name) == ("L1", "Renamed")
+    assert [s.user_id for s in lane.shifts] == ["ann", "cyd"]
 
 
 @pytest.mark.parametrize(

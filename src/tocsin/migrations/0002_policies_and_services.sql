@@ -11,10 +11,14 @@ create table schedules (
 );
 create unique index schedules_name on schedules (lower(name)) where deleted_at is null;
 
--- A layer is never rewritten: an edit ends it (ends_at) and starts another, so the past stays.
+-- Each row is one version of a layer. A version is never rewritten: an edit ends it (ends_at) and
+-- starts another with the same layer_id, so the past stays. The zone stands here because a version
+-- that has ended keeps its local times after the schedule has moved to another zone.
 create table schedule_layers (
     id                     text primary key,
     schedule_id            text not null references schedules (id),
+    layer_id               text not null,
+    time_zone              text not null,
     position               integer not null,
     name                   text not null,
     starts_at              timestamptz not null,

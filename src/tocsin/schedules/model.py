@@ -105,6 +105,17 @@ class Override(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class ScheduleHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule without its layers and overrides, for lists and for edits."""
+
+    id: str
+    name: str
+    description: str | None
+    time_zone: str
+    team_id: str | None
+    created_at: datetime
+
+
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """A schedule with the layer versions and overrides that matter for the time asked about."""
 
@@ -112,6 +123,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     description: str | None = None
     time_zone: str
+    team_id: str | None = None
     layers: tuple[Layer, ...]
     overrides: tuple[Override, ...] = ()
 

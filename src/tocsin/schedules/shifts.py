@@ -93,24 +93,13 @@ def next_handoff(schedule: Schedule, at: datetime, horizon: timedelta = HORIZON)
     return None
 
 
-def final(
-    schedule: Schedule, since: datetime, until: datetime, *, overflow: bool = False
-) -> tuple[Shift, ...]:
+def final(schedule: Schedule, since: datetime, until: datetime) -> tuple[Shift, ...]:
     """The final schedule in [since, until): disjoint shifts in order of time, neighbours joined.
 
-    Shifts are cut off at the bounds; with `overflow` those that cross a bound keep their own start
-    and end, as far as one turn of the longest rotation reaches. Raises InvalidRange.
+    Shifts are cut off at the bounds. Raises InvalidRange.
     """
     check_range(since, until)
-    if not overflow:
-        return tuple(_final(schedule, since, until, MAX_ENTRIES))
-    reach = max(
-        (timedelta(seconds=x.rotation_turn_length_seconds) for x in schedule.layers),
-        default=timedelta(days=1),
-    )
-    low, high = max(since - reach, EARLIEST), min(until + reach, LATEST)
-    wide = _final(schedule, low, high, MAX_ENTRIES)
-    return tuple(shift for shift in wide if shift.start < until and since < shift.end)
+    return tuple(_final(schedule, since, until, MAX_ENTRIES))
 
 
 def layer_shifts(layer: Layer, since: datetime, until: datetime) -> tuple[Shift, ...]:
