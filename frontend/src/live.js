@@ -107,6 +107,7 @@ function startSign(meta) {
     const wait = !stale && (!open || quiet > QUIET_MS);
     const at = heardText ? ` ${heardText}` : "";
     for (const sign of all("[data-live-state]")) {
+      sign.classList.remove("still");
       sign.classList.toggle("stale", stale);
       sign.classList.toggle("wait", wait);
       const short = sign.classList.contains("phone-only");

@@ -26,9 +26,12 @@ export function startRequests() {
     if (token) event.detail.headers["X-CSRF-Token"] = token;
   });
   document.addEventListener("htmx:responseError", (event) => {
-    if (event.detail.requestConfig?.triggeringEvent?.type === "live") return;
     const status = event.detail.xhr.status;
-    if (status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+    if (status === 401) {
+      fail("You are signed out.", "Reload the page to sign in again. The engine still pages.");
+      return;
+    }
+    if (event.detail.requestConfig?.triggeringEvent?.type === "live") return;
     const why = status === 403 ? "You are not allowed to do this, or the page is too old. Reload it."
       : status === 409 || status === 404 ? "It changed in the meantime. Reload the page to see how it is now."
       : `The server answered ${status}. Nothing was changed that you can rely on; try again.`;

@@ -10,7 +10,7 @@ from tocsin.web.assets import assets
 
 
 def examples(now: datetime) -> dict[str, Any]:
-    """Context for components.html besides what base.html takes. Times are near `now` (aware UTC)."""
+    """Context for components.html besides that of base.html. Times are near `now` (aware UTC)."""
 
     def ago(minutes: float) -> datetime:
         return now - timedelta(minutes=minutes)

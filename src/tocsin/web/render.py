@@ -1,8 +1,8 @@
 """Templates to text.
 
-Rules: autoescape is on for every template; an undefined name is an error, never an empty string; the
-clock is not read here: a page that writes a time is given `now`. Each template sees `ui`, the macros
-of `templates/macros/` under their own names (`ui.button`, `ui.status`), bound to the page's context.
+Rules: autoescape is on for every template; an undefined name is an error, never an empty string;
+the clock is not read here: a page that writes a time is given `now`. Each template sees `ui`, the
+macros of `templates/macros/` by name (`ui.button`, `ui.status`), bound to the page's context.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ MACRO_FOLDER = "macros"
 THEME_COOKIE = "tocsin_theme"
 THEMES = ("light", "dark")
 
-# What base.html and bare.html read; a page overrides what it knows. `now` has no default on purpose.
+# What base.html and bare.html read; a page overrides what it knows. `now` has no default.
 DEFAULTS: Mapping[str, Any] = {
     "viewer": None,
     "nav": None,
@@ -40,7 +40,7 @@ def theme_of(cookie: str | None) -> str:
 
 
 class Parts:
-    """The macros by name. A macro file is bound to the page's context when its first macro is used."""
+    """The macros by name. A file is bound to the page's context when its first macro is used."""
 
     def __init__(self, env: Environment, where: Mapping[str, str], context: dict[str, Any]) -> None:
         self._env = env
