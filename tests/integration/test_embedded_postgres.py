@@ -12,12 +12,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tocsin.core import embedded_layout
+from tocsin.core.embedded_account import Account
 from tocsin.core.embedded_locks import live_server
 from tocsin.core.embedded_postgres import (
     EmbeddedPostgres,
@@ -148,7 +150,7 @@ def test_data_outlives_stop_kill_and_immediate_stop(data: Path) -> None:
     database.start()
     execute(database, "create table kept (n int)")
     for number, ending in enumerate(
-        (database.stop, database.kill, lambda: database.stop(immediate=True))
+        (database.stop, database.kill, partial(database.stop, immediate=True))
     ):
         execute(database, f"insert into kept values ({number})")
         ending()
@@ -244,7 +246,7 @@ def test_an_orphan_that_was_not_told_to_stop_is_stopped_and_waited_for(data: Pat
 
 
 def test_a_foreign_server_on_the_directory_is_refused(data: Path) -> None:
-    account = embedded_layout.Account(
+    account = Account(
         uid=(data / "postgres").stat().st_uid,
         gid=(data / "postgres").stat().st_gid,
         drop=os.geteuid() == 0,

@@ -38,7 +38,7 @@ from tocsin.core.embedded_locks import (
     monotonic,
     read_pid,
 )
-from tocsin.core.embedded_settings import server_settings
+from tocsin.core.embedded_settings import hint_for, server_settings
 from tocsin.core.embedded_wire import Wire, WireError
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "find_binaries", "server_version"]
@@ -53,14 +53,6 @@ IMMEDIATE_STOP_SECONDS = 10
 ORPHAN_PATIENCE_SECONDS = 2  # An orphan was told to stop by the kernel; after this we tell it too.
 ORPHAN_GIVE_UP_SECONDS = 120
 ROTATE_SECONDS = 30
-HINTS = (
-    ("No space left on device", "Free some disk space and start again."),
-    ("could not map anonymous shared memory", "Free some memory or lower shared_buffers."),
-    ("Permission denied", "Check who owns the data directory, or choose another --data-dir."),
-    ("unrecognized configuration parameter", "Remove that setting of the embedded database."),
-    ("invalid value for parameter", "Correct that setting of the embedded database."),
-    ("could not look up effective user ID", "Give the user Tocsin runs as an /etc/passwd entry."),
-)
 ENSURE = (
     f"create role {ROLE} login createdb",
     f"grant pg_monitor to {ROLE}",
@@ -170,6 +162,12 @@ class EmbeddedPostgres:
                 return self.dsn
             try:
                 self._start()
+            except OSError as error:
+                self.stop(immediate=True)
+                raise EmbeddedPostgresError(
+                    f"The database could not be started: {error}. Check that the data directory "
+                    f"{self._layout.data_dir} belongs to the user that runs Tocsin."
+                ) from error
             except BaseException:
                 self.stop(immediate=True)
                 raise
@@ -413,7 +411,7 @@ class EmbeddedPostgres:
 
     def _failure(self, what: str, offset: int) -> EmbeddedPostgresError:
         said = self._layout.log_tail(offset)
-        hint = next((fix for needle, fix in HINTS if needle in said), "")
+        hint = hint_for(said)
         return EmbeddedPostgresError(
             f"{what}. {hint or 'The end of its log tells why.'} Log {self._layout.log}:\n{said}"
         )

@@ -48,6 +48,14 @@ RESERVED = frozenset(SAFE) | {
     "unix_socket_group",
     "zero_damaged_pages",
 }
+HINTS = (
+    ("No space left on device", "Free some disk space and start again."),
+    ("could not map anonymous shared memory", "Free some memory or lower shared_buffers."),
+    ("Permission denied", "Check who owns the data directory, or choose another --data-dir."),
+    ("unrecognized configuration parameter", "Remove that setting of the embedded database."),
+    ("invalid value for parameter", "Correct that setting of the embedded database."),
+    ("could not look up effective user ID", "Give the user Tocsin runs as an /etc/passwd entry."),
+)
 
 
 def server_settings(chosen: Mapping[str, str]) -> dict[str, str]:
@@ -61,3 +69,8 @@ def server_settings(chosen: Mapping[str, str]) -> dict[str, str]:
                 "data. Use TOCSIN_DATABASE_URL with a server of your own to choose it."
             )
     return {**DEFAULTS, **chosen, **SAFE}
+
+
+def hint_for(log: str) -> str:
+    """What mends the fault a failed start left in the log; empty when it is not a known one."""
+    return next((fix for needle, fix in HINTS if needle in log), "")
