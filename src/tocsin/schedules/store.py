@@ -37,14 +37,9 @@ select id, name, description, time_zone, team_id, created_at from schedules
 where deleted_at is null
   and (%(query)s::text is null or strpos(lower(name), lower(%(query)s::text)) > 0)
   and (%(team_ids)s::text[] is null or team_id = any(%(team_ids)s::text[]))
-order by lower(name), id limit %(limit)s offset %(offset)s
-"""
-
-COUNT = """
-select count(*) from schedules
-where deleted_at is null
-  and (%(query)s::text is null or strpos(lower(name), lower(%(query)s::text)) > 0)
-  and (%(team_ids)s::text[] is null or team_id = any(%(team_ids)s::text[]))
+  and (%(after_name)s::text is null
+    or (lower(name), id) > (lower(%(after_name)s::text), %(after_id)s::text))
+order by lower(name), id limit %(limit)s
 """
 
 INSERT_SCHEDULE = """
@@ -123,6 +118,21 @@ order by p.name limit 5
 
 KNOWN_USERS = "select id from users where id = any(%(ids)s) and deleted_at is null"
 
+UPCOMING_OVERRIDES = """
+select count(*) from schedule_overrides where schedule_id = %(id)s and ends_at > %(now)s
+"""
+
+NAME_TAKEN = """
+select exists (
+    select from schedules
+    where lower(name) = lower(%(name)s) and deleted_at is null and id <> %(id)s
+)
+"""
+
+TEAM_EXISTS = """
+select exists (select from teams where id = %(id)s and deleted_at is null)
+"""
+
 MAX_OVERRIDES = 20_000
 
 
@@ -137,19 +147,25 @@ async def lock(tx: Tx, id: str) -> ScheduleHead | None:
 
 
 async def page(
-    tx: Tx, query: str | None, team_ids: Sequence[str] | None, limit: int, offset: int
+    tx: Tx,
+    *,
+    query: str | None,
+    team_ids: Sequence[str] | None,
+    after: tuple[str | None, ...],
+    limit: int,
 ) -> list[ScheduleHead]:
-    """One page of schedules by name."""
-    teams = None if team_ids is None else list(team_ids)
+    """Schedules by name, from the one after `after` (its name and id)."""
     return await tx.all(
-        ScheduleHead, PAGE, {"query": query, "team_ids": teams, "limit": limit, "offset": offset}
+        ScheduleHead,
+        PAGE,
+        {
+            "query": query,
+            "team_ids": None if team_ids is None else list(team_ids),
+            "after_name": after[0],
+            "after_id": after[1],
+            "limit": limit,
+        },
     )
-
-
-async def count(tx: Tx, query: str | None, team_ids: Sequence[str] | None) -> int:
-    """How many schedules `page` has in all."""
-    teams = None if team_ids is None else list(team_ids)
-    return int(await tx.value(COUNT, {"query": query, "team_ids": teams}))
 
 
 async def load(
@@ -157,7 +173,8 @@ async def load(
 ) -> dict[str, Schedule]:
     """The schedules with all that matters in [since, until); None is for ever.
 
-    Whoever had left by `since` is an empty slot.
+    Whoever had left by `since` is an empty slot. Raises InvalidRange rather than leave overrides
+    out when there are too many of them.
     """
     kept = {head.id: head for head in found}
     params = {"ids": list(kept), "since": since, "until": until}
@@ -165,12 +182,10 @@ async def load(
     for row in await tx.rows(LAYERS, params):
         layers[row["schedule_id"]].append(_layer(row, frozenset(row["gone"])))
     overrides: dict[str, list[Override]] = defaultdict(list)
-    rows = await tx.rows(OVERRIDES, {**params, "limit": MAX_OVERRIDES + 1})
-    if len(rows) > MAX_OVERRIDES:
-        # Better no answer than one that leaves somebody out.
-        raise InvalidRange("until", f"more than {MAX_OVERRIDES} overrides; ask for less at a time")
-    for row in rows:
+    for row in await tx.rows(OVERRIDES, {**params, "limit": MAX_OVERRIDES * len(kept) + 1}):
         overrides[row["schedule_id"]].append(_override(row))
+    if sum(map(len, overrides.values())) > MAX_OVERRIDES * len(kept):
+        raise InvalidRange("until", f"more than {MAX_OVERRIDES} overrides; ask for less at a time")
     return {
         id: Schedule(
             id=id,
@@ -280,6 +295,16 @@ async def delete_override(tx: Tx, id: str, now: datetime) -> None:
     await tx.execute(DELETE_OVERRIDE, {"id": id, "now": now})
 
 
+async def upcoming_overrides(tx: Tx, schedule_id: str, now: datetime) -> int:
+    """How many overrides of a schedule are not over."""
+    return int(await tx.value(UPCOMING_OVERRIDES, {"id": schedule_id, "now": now}))
+
+
+async def name_taken(tx: Tx, name: str, id: str) -> bool:
+    """Whether another schedule than this one has the name."""
+    return bool(await tx.value(NAME_TAKEN, {"name": name, "id": id}))
+
+
 async def policies_using(tx: Tx, id: str) -> list[str]:
     """The names of some escalation policies that name this schedule as a target."""
     return [name for (name,) in await tx.tuples(POLICIES_USING, {"id": id})]
@@ -288,6 +313,11 @@ async def policies_using(tx: Tx, id: str) -> list[str]:
 async def known_users(tx: Tx, ids: Iterable[str]) -> frozenset[str]:
     """Which of these users there are."""
     return frozenset(id for (id,) in await tx.tuples(KNOWN_USERS, {"ids": list(ids)}))
+
+
+async def team_exists(tx: Tx, id: str) -> bool:
+    """Whether there is such a team."""
+    return bool(await tx.value(TEAM_EXISTS, {"id": id}))
 
 
 def _head(head: ScheduleHead) -> dict[str, Any]:

@@ -1,0 +1,25 @@
+"""The door of the schedules area: who is on call, and every change of a schedule.
+
+Each change checks access first and writes its audit row in the same transaction.
+"""
+
+from tocsin.schedules.actions.edits import create, delete, preview, update
+from tocsin.schedules.actions.overrides import OverrideOutcome, add_overrides, remove_override
+from tocsin.schedules.actions.questions import next_handoffs, on_call, shifts_at
+from tocsin.schedules.actions.reading import get, page, rendered
+
+__all__ = [
+    "OverrideOutcome",
+    "add_overrides",
+    "create",
+    "delete",
+    "get",
+    "next_handoffs",
+    "on_call",
+    "page",
+    "preview",
+    "remove_override",
+    "rendered",
+    "shifts_at",
+    "update",
+]
