@@ -1,0 +1,163 @@
+"""The running process: the database server when it is ours, HTTP, the program, and an orderly end.
+
+On a stop new work is refused first, what is in hand is finished, and the database goes last.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from tocsin.app import Program
+from tocsin.core import logs
+from tocsin.core.clock import LogicalClock
+from tocsin.core.config import Settings
+from tocsin.core.database import Database
+from tocsin.core.embedded_postgres import EmbeddedPostgres
+from tocsin.core.migrate import migrate
+from tocsin.engine import nodes
+
+log = logs.get(__name__)
+
+URL_FILE = "database.url"
+WATCH_SECONDS = 0.5
+STOP_SECONDS = 15.0
+
+
+class StartError(Exception):
+    """The program cannot start as it is set up; the message says what to change."""
+
+
+@contextlib.contextmanager
+def database_server(settings: Settings) -> Iterator[str]:
+    """The database's DSN: the one that was set, or our own server for as long as we live.
+
+    Our own server is started again when it dies. Its DSN is left in DATA_DIR/database.url (0600),
+    so that commands run beside the server can reach the same database.
+    """
+    if settings.database_url:
+        yield settings.database_url
+        return
+    server = EmbeddedPostgres(settings.data_dir, bin_dir=settings.postgres_bin_dir)
+    dsn = server.start()
+    url_file = settings.data_dir / URL_FILE
+    url_file.touch(mode=0o600)
+    url_file.write_text(dsn + "\n")
+    done = threading.Event()
+    watcher = threading.Thread(target=_keep_running, args=(server, done), daemon=True)
+    watcher.start()
+    try:
+        yield dsn
+    finally:
+        done.set()
+        watcher.join()
+        url_file.unlink(missing_ok=True)
+        server.stop()
+
+
+def _keep_running(server: EmbeddedPostgres, done: threading.Event) -> None:
+    while not done.wait(WATCH_SECONDS):
+        if server.running:
+            continue
+        log.error("the embedded database ended; starting it again", log=str(server.log_file))
+        try:
+            server.start()
+        except Exception:
+            log.exception("the embedded database does not start; trying again")
+
+
+def shared_dsn(data_dir: Path) -> str | None:
+    """The DSN of a running server's embedded database, when there is one on this directory."""
+    try:
+        return (data_dir / URL_FILE).read_text().strip() or None
+    except OSError:
+        return None
+
+
+async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
+    """Run until `stopping` is set; returns when everything in hand is finished."""
+    clock = LogicalClock()
+    database = Database(dsn, name="tocsin engine", size=max(3, settings.database_connections // 2))
+    await database.open()
+    web_database = Database(dsn, name="tocsin web", size=max(3, settings.database_connections // 2))
+    await web_database.open()
+    try:
+        ran = await migrate(database, clock.now())
+        for name in ran:
+            log.info("migrated", migration=name)
+        await nodes.join_time(database, clock)
+        program = Program(settings, clock=clock, database=database, web_database=web_database)
+        await program.prepare()
+        await _run(program, settings, stopping)
+    finally:
+        await web_database.close()
+        await database.close()
+
+
+async def _run(program: Program, settings: Settings, stopping: asyncio.Event) -> None:
+    tasks = []
+    server: uvicorn.Server | None = None
+    if settings.role != "engine":
+        server = uvicorn.Server(
+            uvicorn.Config(
+                program.asgi,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                backlog=4096,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=5,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies or None,
+            )
+        )
+        sockets = [_listen(settings)]
+        # The signals are ours: uvicorn must not take them, or the engine would never hear of them.
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        tasks.append(asyncio.create_task(_serve_http(server, sockets), name="http"))
+    tasks.append(asyncio.create_task(program.run(stopping), name="program"))
+    for line in program.greeting():
+        log.info(line)
+    waiter = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
+    stopping.set()
+    program.begin_stop()
+    if server is not None:
+        server.should_exit = True
+    await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, waiter, return_exceptions=True)
+    await program.close()
+    for task in done:
+        if task is not waiter and not task.cancelled():
+            task.result()
+
+
+async def _serve_http(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    # serve() would install signal handlers of its own around this.
+    await server._serve(sockets)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"port {settings.port} on {settings.host} cannot be used ({error.strerror}):"
+            " stop what uses it, or choose another with --port"
+        ) from error
+    listener.listen(4096)
+    listener.setblocking(False)
+    return listener

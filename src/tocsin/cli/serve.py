@@ -1,0 +1,49 @@
+"""`tocsin serve`: start the server and run until a signal asks it to stop."""
+
+import asyncio
+import signal
+import sys
+from typing import Any
+
+import click
+import uvloop
+
+from tocsin.cli import process
+from tocsin.cli.options import load, settings_options
+from tocsin.core import logs
+from tocsin.core.config import Settings
+from tocsin.core.database import Unavailable, UnsafeServer
+from tocsin.core.embedded_postgres import EmbeddedPostgresError
+from tocsin.core.migrate import SchemaError
+
+
+@click.command()
+@settings_options()
+def serve(**flags: Any) -> None:
+    """Start the server: pages, API and engine. Every option is also an environment variable."""
+    settings = load(flags)
+    as_json = settings.log_format == "json" or (
+        settings.log_format == "auto" and not sys.stderr.isatty()
+    )
+    logs.configure(as_json=as_json, level=settings.log_level)
+    try:
+        with process.database_server(settings) as dsn:
+            uvloop.run(run(settings, dsn))
+    except (
+        EmbeddedPostgresError,
+        SchemaError,
+        UnsafeServer,
+        Unavailable,
+        process.StartError,
+    ) as error:
+        click.echo(f"tocsin: cannot start: {error}", err=True)
+        sys.exit(1)
+
+
+async def run(settings: Settings, dsn: str) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    await process.serve(settings, dsn, stopping)
