@@ -149,9 +149,12 @@ def test_data_outlives_stop_kill_and_immediate_stop(data: Path) -> None:
     database = EmbeddedPostgres(data)
     database.start()
     execute(database, "create table kept (n int)")
-    for number, ending in enumerate(
-        (database.stop, database.kill, partial(database.stop, immediate=True))
-    ):
+    endings: tuple[Callable[[], None], ...] = (
+        database.stop,
+        database.kill,
+        partial(database.stop, immediate=True),
+    )
+    for number, ending in enumerate(endings):
         execute(database, f"insert into kept values ({number})")
         ending()
         assert database.pid is None
@@ -251,7 +254,7 @@ def test_a_foreign_server_on_the_directory_is_refused(data: Path) -> None:
         gid=(data / "postgres").stat().st_gid,
         drop=os.geteuid() == 0,
     )
-    arguments = ["-D", str(data / "postgres"), "-k", "", "-c", "listen_addresses="]
+    arguments = ["-D", str(data / "postgres"), "-k", str(data / "run"), "-c", "listen_addresses="]
     command = account.command(find_binaries(None) / "postgres", arguments, [data / "postgres"])
     foreign = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     pid_file = data / "postgres" / "postmaster.pid"
