@@ -33,6 +33,7 @@ function refresh(element) {
 
 function changed(subject) {
   const [kind, id] = subject.trim().split(/\s+/);
+  if (kind === "everything") return refreshAll();
   const name = id ? `${kind}:${id}` : kind;
   all("[data-live]").filter((element) => names(element).includes(name)).forEach(refresh);
 }

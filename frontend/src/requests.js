@@ -20,7 +20,15 @@ function nameOf(event) {
   return label?.textContent.trim() || "The request";
 }
 
+/** A refusal in words is plain text; a form to show again is HTML. */
+const isPlain = (xhr) => xhr.getResponseHeader("content-type")?.startsWith("text/plain") ?? false;
+
 export function startRequests() {
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr.status !== 422 || !isPlain(event.detail.xhr)) return;
+    event.detail.shouldSwap = false;
+    event.detail.isError = true;
+  });
   document.addEventListener("htmx:configRequest", (event) => {
     const token = one('meta[name="csrf-token"]')?.content;
     if (token) event.detail.headers["X-CSRF-Token"] = token;
@@ -32,7 +40,9 @@ export function startRequests() {
       return;
     }
     if (event.detail.requestConfig?.triggeringEvent?.type === "live") return;
-    const why = status === 403 ? "You are not allowed to do this, or the page is too old. Reload it."
+    const said = isPlain(event.detail.xhr) ? event.detail.xhr.responseText.slice(0, 300) : "";
+    const why = said ? said
+      : status === 403 ? "You are not allowed to do this, or the page is too old. Reload it."
       : status === 409 || status === 404 ? "It changed in the meantime. Reload the page to see how it is now."
       : `The server answered ${status}. Nothing was changed that you can rely on; try again.`;
     fail(`${nameOf(event)}: not done.`, why);
