@@ -67,6 +67,8 @@ class Outcome(StrEnum):
     RETRY = "retry"
     DEAD = "dead"
     LAPSED = "lapsed"
+    # Nothing was sent, because nothing it was about was open any more. Not kept as an attempt.
+    UNWANTED = "unwanted"
 
 
 class ContactMethod(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,3 +169,42 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime
     outcome: str
     detail: str
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery leased to one node: what it takes to compose and send it. `attempt` counts from
+    1, and only a receipt with the same `fence` may still speak for it."""
+
+    id: str
+    kind: str
+    cause: str
+    page_id: str | None
+    bundle_id: str | None
+    incident_id: str | None
+    user_id: str
+    user_name: str
+    contact_method_id: str
+    method_label: str
+    address_hint: str
+    address_sealed: bytes | None
+    secret_sealed: bytes | None
+    channel: str
+    reason: str
+    attempt: int
+    fence: int
+    first_due_at: datetime
+    started_at: datetime
+    removed: bool
+    wanted: bool
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """How one attempt ended, as the pump saw it."""
+
+    claim: Claim
+    node: str
+    outcome: Outcome
+    detail: str
+    finished_at: datetime
+    provider_id: str | None = None
+    retry_after_seconds: float | None = None
