@@ -116,10 +116,15 @@ def require_self_or(actor: Actor, user_id: str, permission: Permission) -> None:
 
     A read-only key may look at its own person (VIEW) and change nothing; a reply is never enough.
     """
-    own = actor.kind in ("person", "key") and actor.id is not None and actor.id == user_id
-    if own and not (actor.read_only and permission not in READING):
+    if is_self(actor, user_id) and not (actor.read_only and permission not in READING):
         return
     require(actor, permission)
+
+
+def is_self(actor: Actor, user_id: str) -> bool:
+    """Whether the actor is that person, signed in or by a key of their own."""
+    own = actor.kind in ("person", "key") and not actor.on_behalf
+    return own and actor.id is not None and actor.id == user_id
 
 
 def _most(actor: Actor, role: Role) -> frozenset[Permission]:

@@ -37,7 +37,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     `person` came through a browser session, `key` through a REST key, `integration` is a machine's
     event, `reply` a one-tap link or an answer from a phone, `engine` the product itself, `system`
-    the operator at the command line. `teams` maps team ids to the person's role there.
+    the operator at the command line. `teams` maps team ids to the person's role there. `on_behalf`
+    marks an account key that names a person: it acts in their name but is not them.
     """
 
     kind: ActorKind
@@ -47,6 +48,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     teams: dict[str, str] = {}
     address: str | None = None
     read_only: bool = False
+    on_behalf: bool = False
 
     @property
     def user_id(self) -> str | None:
