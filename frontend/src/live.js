@@ -93,11 +93,11 @@ function mergeList(list, html) {
 
 function startSign(meta) {
   let heardAt = performance.now();
-  let heardText = null;
   let open = false;
   const clock = new Intl.DateTimeFormat("en-GB", {
     timeZone: meta.dataset.zone || "UTC", hour: "2-digit", minute: "2-digit", second: "2-digit",
   });
+  let heardText = meta.dataset.at ? clock.format(new Date(meta.dataset.at)) : "";
   const since = (ms) => {
     const seconds = Math.floor(ms / 1000);
     return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
@@ -112,7 +112,7 @@ function startSign(meta) {
       sign.classList.toggle("stale", stale);
       sign.classList.toggle("wait", wait);
       const short = sign.classList.contains("phone-only");
-      const text = stale ? (short ? "Stale" : `Stale since${at || " loading"}`)
+      const text = stale ? (short ? "Stale" : `Stale since${at}`)
         : wait ? (short ? "Connecting" : `Connecting${at ? `, last${at}` : ""}`)
         : short ? "Live" : `Live${at ? `, updated${at}` : ""}`;
       if (sign.textContent !== text) sign.textContent = text;

@@ -11,16 +11,35 @@ from tocsin.web.assets import assets
 
 def examples(now: datetime) -> dict[str, Any]:
     """Context for components.html besides that of base.html. Times are near `now` (aware UTC)."""
+    running, stopped = _running(now), _stopped(now)
+    exhausted = [{"number": n, "who": f"Level {n}", "state": "done"} for n in (1, 2, 3)]
+    rows = [
+        ("Q4812", "triggered", "P1", "Card payments failing at 11 %", 5, running),
+        ("Q4810", "acknowledged", "P2", "Consumer lag above 40,000 for 6 min", 184, stopped),
+        ("Q4801", "resolved", "P4", "Certificate for tracking ends in 6 days", 1800, exhausted),
+    ]
+    return {
+        "icon_names": sorted(assets().icons),
+        "running": running,
+        "stopped": stopped,
+        "exhausted": exhausted,
+        "acknowledged_at": now - timedelta(seconds=30),
+        "delivered_at": now - timedelta(minutes=5),
+        "paged_at": now - timedelta(minutes=5, seconds=9),
+        "yesterday": now - timedelta(hours=26),
+        "last_year": now - timedelta(days=400),
+        "rows": [(*row[:4], now - timedelta(minutes=row[4]), row[5]) for row in rows],
+    }
 
-    def ago(minutes: float) -> datetime:
-        return now - timedelta(minutes=minutes)
 
-    running = [
+def _running(now: datetime) -> list[dict[str, Any]]:
+    """A ladder that nobody answered yet."""
+    return [
         {
             "number": 1,
             "who": "Ines Carvalho",
             "state": "done",
-            "at": ago(5),
+            "at": now - timedelta(minutes=5),
             "note": "Push delivered, voice rang 28 s, not answered.",
         },
         {
@@ -34,7 +53,7 @@ def examples(now: datetime) -> dict[str, Any]:
             "number": 3,
             "who": "Payments leads",
             "state": "later",
-            "at": ago(-13),
+            "at": now + timedelta(minutes=13),
             "note": "Ruth Abrahamsen and one more, both at once.",
         },
         {
@@ -42,11 +61,15 @@ def examples(now: datetime) -> dict[str, Any]:
             "who": "Loop 2 of 3",
             "state": "later",
             "knob": "loop",
-            "at": ago(-28),
+            "at": now + timedelta(minutes=28),
             "note": "Starts again at level 1 if nobody acknowledges.",
         },
     ]
-    stopped = [
+
+
+def _stopped(now: datetime) -> list[dict[str, Any]]:
+    """A ladder that an acknowledgement stopped."""
+    return [
         {
             "number": 1,
             "who": "Ines Carvalho",
@@ -57,36 +80,3 @@ def examples(now: datetime) -> dict[str, Any]:
         {"number": 2, "who": "Tomasz Wieczorek", "state": "off", "note": "Not paged."},
         {"number": 3, "who": "Payments leads", "state": "off", "note": "Not paged."},
     ]
-    exhausted = [{"number": n, "who": f"Level {n}", "state": "done"} for n in (1, 2, 3)]
-    return {
-        "icon_names": sorted(assets().icons),
-        "running": running,
-        "stopped": stopped,
-        "exhausted": exhausted,
-        "acknowledged_at": ago(0.5),
-        "delivered_at": ago(5),
-        "paged_at": ago(5.2),
-        "yesterday": ago(60 * 26),
-        "last_year": ago(60 * 24 * 400),
-        "rows": [
-            ("Q4812", "triggered", "P1", "high", "Card payments failing at 11 %", ago(5), running),
-            (
-                "Q4810",
-                "acknowledged",
-                "P2",
-                "high",
-                "Consumer lag on orders.settled above 40,000 for 6 min",
-                ago(184),
-                stopped,
-            ),
-            (
-                "Q4801",
-                "resolved",
-                "P4",
-                "low",
-                "Certificate for tracking.example.com ends in 6 days",
-                ago(60 * 30),
-                exhausted,
-            ),
-        ],
-    }
