@@ -7,19 +7,53 @@ from tocsin.paging.actions.claims import (
     still_wanted,
     take_back,
 )
+from tocsin.paging.actions.contact_methods import (
+    ContactMethodDraft,
+    add_contact_method,
+    change_contact_method,
+    contact_method,
+    contact_methods,
+    contact_methods_of,
+    deliveries_of_page,
+    delivery,
+    remove_contact_method,
+    send_test,
+)
+from tocsin.paging.actions.notification_rules import (
+    RuleDraft,
+    add_rule,
+    change_rule,
+    notification_rules,
+    remove_rule,
+)
 from tocsin.paging.actions.overdue import fold_overdue
 from tocsin.paging.actions.pages import page, pages_of_incident, stop
 from tocsin.paging.actions.receipts import record_receipt, record_receipts
 
 __all__ = [
+    "ContactMethodDraft",
+    "RuleDraft",
+    "add_contact_method",
+    "add_rule",
+    "change_contact_method",
+    "change_rule",
     "claim_due",
     "claim_strays",
+    "contact_method",
+    "contact_methods",
+    "contact_methods_of",
+    "deliveries_of_page",
+    "delivery",
     "fold_overdue",
     "next_due",
+    "notification_rules",
     "page",
     "pages_of_incident",
     "record_receipt",
     "record_receipts",
+    "remove_contact_method",
+    "remove_rule",
+    "send_test",
     "still_wanted",
     "stop",
     "take_back",
