@@ -30,13 +30,16 @@ from tocsin.escalations.model import (
     TargetKind,
 )
 
-OnCallAt = Callable[[str, datetime], str | None]
+OnCallAt = Callable[[str, datetime], tuple[str, ...]]
 MAX_PREVIEW = 20
 
 
-def begin(ladder: Ladder, scene: Scene, now: datetime, *, climbs: bool = True) -> Decision:
-    """The first rung. `climbs` is False for low urgency."""
-    return _settle(_climb(ladder, Progress(), 1, scene, now, Reason.OPENED), climbs)
+def begin(
+    ladder: Ladder, progress: Progress, scene: Scene, now: datetime, *, climbs: bool = True
+) -> Decision:
+    """The first rung. `climbs` is False for low urgency; of `progress` only the step counts on."""
+    fresh = Progress(0, 0, progress.step)
+    return _settle(_climb(ladder, fresh, 1, scene, now, Reason.OPENED), climbs)
 
 
 def advance(ladder: Ladder, progress: Progress, scene: Scene, now: datetime) -> Decision:
@@ -232,28 +235,29 @@ def _people(
     users: dict[str, None] = {}
     skips: list[Skip] = []
     for target in targets:
-        user = _user(target, scene)
-        problem = _problem(user, scene)
-        if problem is None and user is not None:
-            users[user] = None
-            if in_turn:
-                break
-        elif problem is not None:
-            skips.append(Skip(position, target, problem, user))
+        found = _users(target, scene)
+        if not found:
+            skips.append(Skip(position, target, SkipReason.NOBODY_ON_CALL))
+        for user in found:
+            problem = _problem(user, scene)
+            if problem is None:
+                users[user] = None
+            else:
+                skips.append(Skip(position, target, problem, user))
+        if in_turn and users:
+            break
     return tuple(users), tuple(skips), level.id if in_turn and users else None
 
 
-def _everyone(level: Level, scene: Scene) -> set[str | None]:
-    return {_user(target, scene) for target in level.targets}
+def _everyone(level: Level, scene: Scene) -> set[str]:
+    return {user for target in level.targets for user in _users(target, scene)}
 
 
-def _user(target: Target, scene: Scene) -> str | None:
-    return target.id if target.kind is TargetKind.USER else scene.on_call.get(target.id)
+def _users(target: Target, scene: Scene) -> tuple[str, ...]:
+    return (target.id,) if target.kind is TargetKind.USER else scene.on_call.get(target.id, ())
 
 
-def _problem(user: str | None, scene: Scene) -> SkipReason | None:
-    if user is None:
-        return SkipReason.NOBODY_ON_CALL
+def _problem(user: str, scene: Scene) -> SkipReason | None:
     person = scene.people.get(user)
     if person is None:
         return SkipReason.USER_GONE

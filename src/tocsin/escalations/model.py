@@ -158,9 +158,10 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """The world at one instant, as far as ladders care. Users not in `people` are gone."""
+    """The world at one instant, as far as ladders care. Users not in `people` are gone; `on_call`
+    maps a schedule to the people on call, none when it is absent."""
 
-    on_call: Mapping[str, str | None] = {}
+    on_call: Mapping[str, tuple[str, ...]] = {}
     people: Mapping[str, Person] = {}
     catch_all: str | None = None
     turns: Mapping[str, int] = {}
@@ -202,3 +203,24 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     user_ids: tuple[str, ...]
     skips: tuple[Skip, ...]
     reason: Reason
+
+
+class Move(StrEnum):
+    """Which of the ladder's questions is asked."""
+
+    BEGIN = "begin"
+    ADVANCE = "advance"
+    MOVE_TO = "move_to"
+    RESUME = "resume"
+
+
+class Climb(msgspec.Struct, frozen=True, kw_only=True):
+    """One incident's question to its ladder. `level` belongs to MOVE_TO, `assignees` to RESUME;
+    `climbs` is False for low urgency."""
+
+    move: Move
+    ladder: Ladder
+    progress: Progress = Progress()
+    level: int | None = None
+    assignees: tuple[str, ...] = ()
+    climbs: bool = True

@@ -1,0 +1,37 @@
+"""The door of escalations: policies for people, ladders for incidents."""
+
+from tocsin.escalations.actions.climbing import (
+    climb,
+    hurry,
+    ladders,
+    people,
+    preview,
+    push_back,
+    runs,
+    write_runs,
+)
+from tocsin.escalations.actions.policies import (
+    create_policy,
+    delete_policy,
+    get_policy,
+    list_policies,
+    policies_by_ids,
+    update_policy,
+)
+
+__all__ = [
+    "climb",
+    "create_policy",
+    "delete_policy",
+    "get_policy",
+    "hurry",
+    "ladders",
+    "list_policies",
+    "people",
+    "policies_by_ids",
+    "preview",
+    "push_back",
+    "runs",
+    "update_policy",
+    "write_runs",
+]

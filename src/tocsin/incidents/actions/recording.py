@@ -1,0 +1,258 @@
+"""Turn a batch of machines' events into alerts and incidents, in one transaction.
+
+Everything the batch touches is loaded in a few queries, `dedup` and `lifecycle` decide in memory in
+the order the events arrived, and each table is written once. Repeats of one alert in a batch make
+one timeline entry with a count. The caller is the intake, the only writer of a service's slice;
+people may act on the same incidents meanwhile, so open alerts are read again under the lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.accounts.model import Actor
+from tocsin.core import ids
+from tocsin.core.database import Retry, Tx
+from tocsin.escalations import actions as escalations
+from tocsin.escalations.model import Ladder, Move
+from tocsin.events.model import Arrived, Event, Outcome
+from tocsin.incidents import alerts, dedup, store, urgency
+from tocsin.incidents.alerts import OpenAlert
+from tocsin.incidents.dedup import Verdict
+from tocsin.incidents.lifecycle import Act
+from tocsin.incidents.model import (
+    MAX_TITLE,
+    Acknowledgement,
+    Incident,
+    Reason,
+    Settings,
+    Status,
+    Urgency,
+)
+from tocsin.incidents.work import Draft, Question, Work
+from tocsin.timeline.model import Kind
+
+Key = tuple[str, str]
+LOCK_ATTEMPTS = 3
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the events of one batch meet: services, names, open alerts, drafts."""
+
+    work: Work
+    settings: dict[str, Settings]
+    ladders: dict[str, Ladder]
+    actors: dict[str, Actor]
+    numbers: list[int]
+    open: dict[Key, OpenAlert]
+    touched: dict[str, OpenAlert]
+
+
+async def record_events(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> list[Outcome]:
+    """Record a batch in the order given; one outcome for each event, in the same order."""
+    if not arrived:
+        return []
+    batch = await _load(tx, arrived, now)
+    outcomes = [
+        _record(batch, one, position, event)
+        for one in arrived
+        for position, event in enumerate(one.events)
+    ]
+    _tell_repeats(batch)
+    await alerts.write(tx, batch.touched.values())
+    await batch.work.flush()
+    return outcomes
+
+
+async def _load(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> _Batch:
+    keys = {(one.integration_id, event.dedup_key) for one in arrived for event in one.events}
+    settings = await store.settings(tx, (one.service_id for one in arrived))
+    names = await store.integration_names(tx, (one.integration_id for one in arrived))
+    work, found = await _lock(tx, keys, now)
+    return _Batch(
+        work=work,
+        settings=settings,
+        ladders=await escalations.ladders(tx, (s.policy_id for s in settings.values())),
+        actors={
+            id: Actor(kind="integration", id=id, label=names.get(id, "an integration"))
+            for id in {one.integration_id for one in arrived}
+        },
+        numbers=(await store.numbers(tx, _openings(arrived, set(found))))[::-1],
+        open=found,
+        touched={},
+    )
+
+
+def _openings(arrived: Sequence[Arrived], open_keys: set[Key]) -> int:
+    """How many incidents the batch opens at most: a key opens again after a resolve."""
+    count = 0
+    for one in arrived:
+        for event in one.events:
+            key = (one.integration_id, event.dedup_key)
+            if event.action == "resolve":
+                open_keys.discard(key)
+            elif event.action == "trigger" and key not in open_keys:
+                open_keys.add(key)
+                count += 1
+    return count
+
+
+async def _lock(tx: Tx, keys: set[Key], now: datetime) -> tuple[Work, dict[Key, OpenAlert]]:
+    """Lock the incidents that hold the open alerts of these keys, and read the alerts again.
+
+    A merge may move an alert between the two reads; then the other incident is locked too.
+    """
+    work = Work(tx, now)
+    holders = {alert.incident_id for alert in await alerts.open_by_keys(tx, keys)}
+    if not holders:
+        return work, {}
+    for _ in range(LOCK_ATTEMPTS):
+        await work.load(holders)
+        found = await alerts.open_by_keys(tx, keys)
+        missing = {alert.incident_id for alert in found} - set(work.drafts)
+        if not missing:
+            return work, {(alert.integration_id, alert.dedup_key): alert for alert in found}
+        holders = missing
+    raise Retry("the alerts of this batch keep moving between incidents")
+
+
+def _record(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome:
+    settings = batch.settings.get(one.service_id)
+    if settings is None or settings.disabled:
+        gone = Verdict.SERVICE_GONE if settings is None else Verdict.SERVICE_DISABLED
+        return Outcome(seq=one.seq, position=position, reason=gone.value)
+    key = (one.integration_id, event.dedup_key)
+    alert = batch.open.get(key)
+    draft = None if alert is None else batch.work.drafts[alert.incident_id]
+    verdict = dedup.decide(event.action, None if draft is None else draft.incident.status)
+    if verdict is Verdict.NO_OPEN_ALERT:
+        return Outcome(seq=one.seq, position=position, reason=verdict.value)
+    actor = batch.actors[one.integration_id]
+    if alert is None or draft is None:
+        alert = _open(batch, one, event, settings, actor)
+    else:
+        batch.touched[alert.id] = alert
+        if verdict is Verdict.REPEATED:
+            _repeat(batch, alert, draft, event, actor)
+        elif verdict is Verdict.RESOLVED:
+            del batch.open[key]
+            _resolve(batch, alert, draft, actor)
+        elif verdict is Verdict.ACKNOWLEDGED:
+            _acknowledge(batch, draft, actor)
+    return Outcome(
+        seq=one.seq,
+        position=position,
+        reason=verdict.value,
+        alert_id=alert.id,
+        incident_id=alert.incident_id,
+    )
+
+
+def _open(batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: Actor) -> OpenAlert:
+    work = batch.work
+    now = work.now
+    incident = Incident(
+        id=ids.new("Q", now),
+        number=batch.numbers.pop(),
+        service_id=settings.service_id,
+        escalation_policy_id=settings.policy_id,
+        title=(event.summary or event.dedup_key)[:MAX_TITLE],
+        status=Status.TRIGGERED,
+        urgency=urgency.initial(settings.urgency_rule, event.severity),
+        created_at=now,
+        changed_at=now,
+        alert_count=1,
+        open_alert_count=1,
+        last_alert_at=now,
+    )
+    draft = work.add(incident, settings, batch.ladders[settings.policy_id])
+    draft.question = Question(Move.BEGIN, Kind.ASSIGN, actor)
+    alert = OpenAlert(
+        id=ids.new("Q", now),
+        incident_id=incident.id,
+        service_id=settings.service_id,
+        integration_id=one.integration_id,
+        dedup_key=event.dedup_key,
+        event=event,
+        created_at=now,
+        last_event_at=now,
+        is_new=True,
+    )
+    batch.open[(one.integration_id, event.dedup_key)] = alert
+    batch.touched[alert.id] = alert
+    work.tell(
+        draft,
+        Kind.TRIGGER,
+        Reason.NEW_ALERT.value,
+        actor,
+        {
+            "alert_id": alert.id,
+            "dedup_key": event.dedup_key,
+            "severity": event.severity,
+            "summary": event.summary,
+            "source": event.source,
+        },
+    )
+    return alert
+
+
+def _repeat(batch: _Batch, alert: OpenAlert, draft: Draft, event: Event, actor: Actor) -> None:
+    now = batch.work.now
+    alert.event = event
+    alert.repeats += 1
+    alert.last_event_at = now
+    if draft.incident.last_alert_at != now:
+        draft.set(last_alert_at=now)
+    if urgency.raised(draft.settings.urgency_rule, draft.incident.urgency, event.severity):
+        _raise(batch, draft, actor)
+
+
+def _raise(batch: _Batch, draft: Draft, actor: Actor) -> None:
+    work = batch.work
+    draft.set(urgency=Urgency.HIGH)
+    data = {"from": Urgency.LOW.value, "to": Urgency.HIGH.value}
+    work.tell(draft, Kind.URGENCY_CHANGE, Reason.SEVERITY_RAISED.value, actor, data)
+    if draft.question is None:
+        # One that opens in this batch has its question already, and asks it with high urgency.
+        work.apply(draft, Act.CHANGE_URGENCY, Reason.SEVERITY_RAISED.value, actor)
+
+
+def _resolve(batch: _Batch, alert: OpenAlert, draft: Draft, actor: Actor) -> None:
+    alert.resolved_at = batch.work.now
+    draft.set(open_alert_count=draft.incident.open_alert_count - 1)
+    data = {"alert_id": alert.id, "dedup_key": alert.dedup_key}
+    if draft.incident.open_alert_count > 0:
+        left = {**data, "open_alerts": draft.incident.open_alert_count}
+        batch.work.tell(draft, Kind.FIELD_CHANGE, Reason.ALERT_RESOLVED.value, actor, left)
+        return
+    reason = Reason.LAST_ALERT_RESOLVED.value
+    batch.work.apply(draft, Act.RESOLVE, reason, actor)
+    batch.work.tell(draft, Kind.RESOLVE, reason, actor, data)
+
+
+def _acknowledge(batch: _Batch, draft: Draft, actor: Actor) -> None:
+    reason = Reason.ACKNOWLEDGED_BY_EVENT.value
+    batch.work.apply(draft, Act.ACKNOWLEDGE, reason, actor)
+    draft.acknowledgements = (
+        *draft.acknowledgements,
+        Acknowledgement(None, batch.work.now, actor.label),
+    )
+    batch.work.tell(draft, Kind.ACKNOWLEDGE, reason, actor)
+
+
+def _tell_repeats(batch: _Batch) -> None:
+    for alert in batch.touched.values():
+        if alert.repeats:
+            batch.work.tell(
+                batch.work.drafts[alert.incident_id],
+                Kind.TRIGGER,
+                Reason.REPEATED_ALERT.value,
+                batch.actors[alert.integration_id],
+                {
+                    "alert_id": alert.id,
+                    "dedup_key": alert.dedup_key,
+                    "events": alert.repeats,
+                    "severity": None if alert.event is None else alert.event.severity,
+                },
+            )

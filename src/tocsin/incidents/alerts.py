@@ -1,0 +1,168 @@
+"""The SQL of alerts, written a batch at a time. Only this area uses it.
+
+The partial unique index `alerts_open_key` is the deduplication: whatever goes wrong above, two open
+alerts with one key cannot be stored.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tocsin.core.database import Tx
+from tocsin.events.model import Event
+
+SELECT_OPEN_BY_KEYS = """
+    select a.id, a.incident_id, a.service_id, a.integration_id, a.dedup_key, a.created_at,
+        a.last_event_at
+    from unnest(%(integrations)s::text[], %(keys)s::text[]) as x (integration_id, dedup_key)
+    join alerts a on a.integration_id = x.integration_id and a.dedup_key = x.dedup_key
+        and a.status = 'triggered'
+"""
+UPDATE_REPEATED = """
+    update alerts a
+    set event_count = a.event_count + x.repeats, last_event_at = x.last, severity = x.severity,
+        summary = case when x.summary = '' then a.summary else x.summary end, source = x.source,
+        component = x.component, grouping = x.grouping, class = x.class, client = x.client,
+        client_url = x.client_url, details = x.details::jsonb, links = x.links::jsonb,
+        images = x.images::jsonb
+    from unnest(%(ids)s::text[], %(repeats)s::int[], %(last)s::timestamptz[], %(severity)s::text[],
+            %(summary)s::text[], %(source)s::text[], %(component)s::text[], %(grouping)s::text[],
+            %(class)s::text[], %(client)s::text[], %(client_url)s::text[], %(details)s::text[],
+            %(links)s::text[], %(images)s::text[])
+        as x (id, repeats, last, severity, summary, source, component, grouping, class, client,
+            client_url, details, links, images)
+    where a.id = x.id
+"""
+RESOLVE = """
+    update alerts set status = 'resolved', resolved_at = %(now)s where id = any(%(ids)s)
+"""
+COLUMNS = (
+    "id",
+    "service_id",
+    "integration_id",
+    "incident_id",
+    "dedup_key",
+    "status",
+    "severity",
+    "summary",
+    "source",
+    "component",
+    "grouping",
+    "class",
+    "client",
+    "client_url",
+    "details",
+    "links",
+    "images",
+    "event_count",
+    "created_at",
+    "last_event_at",
+    "resolved_at",
+)
+
+
+@dataclass(slots=True)
+class OpenAlert:
+    """An open alert as a batch works on it. `event` is the last trigger heard, None when the batch
+    brought none; `repeats` counts the triggers after the one that opened it."""
+
+    id: str
+    incident_id: str
+    service_id: str
+    integration_id: str
+    dedup_key: str
+    created_at: datetime
+    last_event_at: datetime
+    event: Event | None = None
+    repeats: int = 0
+    resolved_at: datetime | None = None
+    is_new: bool = False
+
+
+async def open_by_keys(tx: Tx, keys: Iterable[tuple[str, str]]) -> list[OpenAlert]:
+    """The open alerts with these (integration, dedup key) pairs."""
+    pairs = sorted(keys)
+    rows = await tx.tuples(
+        SELECT_OPEN_BY_KEYS,
+        {"integrations": [pair[0] for pair in pairs], "keys": [pair[1] for pair in pairs]},
+    )
+    return [OpenAlert(*row) for row in rows]
+
+
+async def write(tx: Tx, touched: Iterable[OpenAlert]) -> None:
+    """Store what a batch did to its alerts: new ones, repeats, resolutions."""
+    touched = list(touched)
+    new = [alert for alert in touched if alert.is_new]
+    if new:
+        await tx.copy("alerts", COLUMNS, map(_row, new))
+    repeated = [a for a in touched if not a.is_new and a.event is not None]
+    if repeated:
+        await _update(tx, repeated)
+    resolved = [a for a in touched if not a.is_new and a.resolved_at is not None]
+    if resolved:
+        await tx.execute(
+            RESOLVE, {"now": resolved[0].resolved_at, "ids": [alert.id for alert in resolved]}
+        )
+
+
+def _row(alert: OpenAlert) -> tuple[Any, ...]:
+    event = alert.event
+    assert event is not None
+    return (
+        alert.id,
+        alert.service_id,
+        alert.integration_id,
+        alert.incident_id,
+        alert.dedup_key,
+        "triggered" if alert.resolved_at is None else "resolved",
+        event.severity,
+        event.summary,
+        event.source,
+        event.component,
+        event.grouping,
+        event.class_,
+        event.client,
+        event.client_url,
+        _json(event.details),
+        _list(event.links),
+        _list(event.images),
+        1 + alert.repeats,
+        alert.created_at,
+        alert.last_event_at,
+        alert.resolved_at,
+    )
+
+
+async def _update(tx: Tx, repeated: Sequence[OpenAlert]) -> None:
+    events = [alert.event for alert in repeated if alert.event is not None]
+    await tx.execute(
+        UPDATE_REPEATED,
+        {
+            "ids": [alert.id for alert in repeated],
+            "repeats": [alert.repeats for alert in repeated],
+            "last": [alert.last_event_at for alert in repeated],
+            "severity": [event.severity for event in events],
+            "summary": [event.summary for event in events],
+            "source": [event.source for event in events],
+            "component": [event.component for event in events],
+            "grouping": [event.grouping for event in events],
+            "class": [event.class_ for event in events],
+            "client": [event.client for event in events],
+            "client_url": [event.client_url for event in events],
+            "details": [_json(event.details) for event in events],
+            "links": [_list(event.links) for event in events],
+            "images": [_list(event.images) for event in events],
+        },
+    )
+
+
+def _json(value: Any) -> str | None:
+    # Text goes into a jsonb column as it is, which spares a wrapper for each of many values.
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _list(items: Sequence[Any]) -> str:
+    return msgspec.json.encode(items).decode() if items else "[]"
