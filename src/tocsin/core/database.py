@@ -150,8 +150,13 @@ class Tx:
         self._after.append(call)
 
     async def _before_commit(self) -> None:
-        for channel, payload in self._notices:
-            await self._connection.execute("select pg_notify(%s, %s)", (channel, payload))
+        if self._notices:
+            # One statement: a batch over hundreds of incidents has hundreds of notices.
+            await self._connection.execute(
+                "select pg_notify(x.channel, x.payload)"
+                " from unnest(%s::text[], %s::text[]) as x (channel, payload)",
+                ([channel for channel, _ in self._notices], [text for _, text in self._notices]),
+            )
 
     def _committed(self) -> None:
         for call in self._after:
