@@ -66,6 +66,12 @@ export function startRequests() {
     event.submitter?.setAttribute("aria-busy", "true");
     setTimeout(() => free(form), BUSY_AT_MOST_MS);
   });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const form = event.detail.elt.closest?.("form");
+    if (!form || event.detail.requestConfig.verb === "get") return;
+    if (form.dataset.busy) event.preventDefault();
+    else form.dataset.busy = "1";
+  });
   document.addEventListener("htmx:afterRequest", (event) => free(event.detail.elt.closest?.("form")));
   addEventListener("pageshow", () => all("form[data-busy]").forEach(free));
 }
