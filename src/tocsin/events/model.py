@@ -86,6 +86,34 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...]
 
 
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One body, read: the integration key it carries and what it says.
+
+    The first event's `dedup_key` is empty when the sender left it out of a trigger; the front door
+    then makes one up and keeps it beside the body.
+    """
+
+    key: str
+    events: tuple[Event, ...]
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a body goes, and which parser reads it there."""
+
+    service_id: str
+    integration_id: str
+    slice: int
+    format: str
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One body on its way into the inbox. `dedup_key` is set when the front door made it up."""
+
+    destination: Destination
+    dedup_key: str | None
+    body: bytes
+
+
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted body on its way into incidents: what it said, in the order it said it."""
 

@@ -16,12 +16,16 @@ create index events_service on events (service_id, seq);
 create table inbox (
     seq        bigint primary key,
     slice      smallint not null,
+    service_id text not null,
     due_at     timestamptz not null,
     attempts   smallint not null default 0,
     quarantined boolean not null default false,
     error      text
-);
-create index inbox_due on inbox (slice, seq) where not quarantined;
+)
+-- Every row is soon deleted: vacuum by the number of dead rows, whatever the size.
+with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+-- By service within the slice, so that each service gets its turn however many wait on another.
+create index inbox_due on inbox (slice, service_id, seq) where not quarantined;
 create index inbox_quarantined on inbox (seq) where quarantined;
 
 -- What became of each thing an event said: which alert and incident, and why.

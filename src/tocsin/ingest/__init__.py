@@ -1,0 +1,1 @@
+"""The front door: reads, authenticates, keeps, commits, answers. It decides nothing else."""

@@ -1,0 +1,300 @@
+"""The paths machines send to. Each is a plain ASGI endpoint: read, authenticate, keep, answer.
+
+Nothing here knows incidents or people. An error nobody foresaw answers 503, so that the client
+sends the event again, and is logged; it is never an answer that makes a client drop an alert.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+from starlette.routing import Route
+
+from tocsin import metrics
+from tocsin.catalog import actions as catalog
+from tocsin.catalog.model import IntegrationTarget
+from tocsin.core import ids, logs
+from tocsin.core.clock import Clock
+from tocsin.core.database import BadValue, Database, DatabaseError
+from tocsin.events import actions, alertmanager, change, formats, pagerduty_v1, pagerduty_v2
+from tocsin.events.model import Accepted, Destination, Format, Message, Rejected
+from tocsin.events.rejections import KEY_LENGTH, invalid, key_errors
+from tocsin.events.text import decode, repair
+from tocsin.ingest import answers, bodies
+from tocsin.ingest.answers import Answer, OverLimit
+from tocsin.ingest.bodies import EVENT_LIMIT, GROUP_LIMIT, Receive, Scope, Send
+from tocsin.ingest.group_commit import GroupCommit, Overloaded
+from tocsin.ingest.keys import Finder, Keys
+from tocsin.ingest.limits import RateLimiter
+
+log = logs.get(__name__)
+
+EVENTS_PER_MINUTE = 60_000
+UNKNOWN_KEY = invalid(["Invalid routing key"], "unknown_key")
+NO_KEY = invalid(["The header 'Authorization: Bearer <integration key>' is missing"], "no_key")
+NOT_KEPT = invalid(["The event holds a value that cannot be kept"], "bad_value")
+REDACTED = b"0" * KEY_LENGTH
+
+Handler = Callable[[Scope, bytes], Awaitable[Answer]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Counters(Protocol):
+    """What the front door counts."""
+
+    def accepted(self, source: str, number: int) -> None:
+        """`number` events of the format `source` were kept."""
+        ...
+
+    def rejected(self, reason: str) -> None:
+        """A request was refused."""
+        ...
+
+
+class Metrics:
+    """Counts into the product's metrics."""
+
+    def accepted(self, source: str, number: int) -> None:
+        """See Counters."""
+        metrics.EVENTS_ACCEPTED.labels(source).inc(number)
+
+    def rejected(self, reason: str) -> None:
+        """See Counters."""
+        metrics.EVENTS_REJECTED.labels(reason).inc()
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestDeps:
+    """What the front door stands on. Give it a `database` of its own (two connections are enough),
+    so that a busy engine can never keep an alert waiting for a connection."""
+
+    database: Database
+    clock: Clock
+    events_per_minute: int = EVENTS_PER_MINUTE
+    is_stopping: Callable[[], bool] = lambda: False
+    counters: Counters = Metrics()  # noqa: RUF009 - it has no state
+    find_target: Finder = catalog.target_for_key
+
+
+class FrontDoor:
+    """The endpoints and what they share. One for each process."""
+
+    def __init__(self, deps: IngestDeps) -> None:
+        self.deps = deps
+        self.keys = Keys(deps.database, deps.clock, deps.find_target)
+        self.commit = GroupCommit(deps.database, deps.clock)
+        self.limiter = RateLimiter(deps.events_per_minute)
+        self._direct: dict[str, Endpoint] = {
+            "/v2/enqueue": Endpoint(self, self._enqueue_v2, EVENT_LIMIT),
+            "/generic/2010-04-15/create_event.json": Endpoint(
+                self, self._create_event_v1, EVENT_LIMIT
+            ),
+            "/v2/change/enqueue": Endpoint(self, self._enqueue_change, EVENT_LIMIT),
+            "/alertmanager": Endpoint(self, self._alertmanager, GROUP_LIMIT),
+        }
+        self._keyed: dict[str, Endpoint] = {
+            "/integration/{key}/enqueue": Endpoint(self, self._enqueue_any, GROUP_LIMIT),
+            "/integration/{key}/alertmanager": Endpoint(self, self._alertmanager, GROUP_LIMIT),
+        }
+
+    def routes(self) -> list[Route]:
+        """The paths, for an application's router."""
+        return [
+            Route(path, endpoint, methods=["POST"])
+            for path, endpoint in (self._direct | self._keyed).items()
+        ]
+
+    def in_front_of(self, app: App) -> App:
+        """An application that takes the busiest paths before any middleware of `app` runs."""
+        direct = self._direct
+
+        async def door(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and scope["method"] == "POST":
+                endpoint = direct.get(scope["path"])
+                if endpoint is not None:
+                    await endpoint(scope, receive, send)
+                    return
+            await app(scope, receive, send)
+
+        return door
+
+    def forget(self) -> None:
+        """Keys or services changed: ask the database again."""
+        self.keys.forget()
+
+    async def close(self) -> None:
+        """Wait until every request that was read has its answer."""
+        await self.commit.close()
+
+    async def _enqueue_v2(self, scope: Scope, body: bytes) -> Answer:
+        message = pagerduty_v2.read(body)
+        if isinstance(message, Rejected):
+            return self.refuse(message)
+        return await self._keep(message, message.key, Format.PAGERDUTY_V2, body)
+
+    async def _create_event_v1(self, scope: Scope, body: bytes) -> Answer:
+        message = pagerduty_v1.read(body)
+        if isinstance(message, Rejected):
+            return self.refuse(message)
+        return await self._keep(message, message.key, Format.PAGERDUTY_V1, body)
+
+    async def _enqueue_any(self, scope: Scope, body: bytes) -> Answer:
+        format, message = formats.read_any(body)
+        if isinstance(message, Rejected):
+            return self.refuse(message)
+        if format != Format.ALERTMANAGER and len(body) > EVENT_LIMIT:
+            return self.refuse(bodies.too_large(EVENT_LIMIT))
+        return await self._keep(message, scope["path_params"]["key"], format, body)
+
+    async def _alertmanager(self, scope: Scope, body: bytes) -> Answer:
+        key = scope.get("path_params", {}).get("key") or bearer(scope)
+        if not key:
+            return self.refuse(NO_KEY)
+        message = alertmanager.read(body)
+        if isinstance(message, Rejected):
+            return self.refuse(message)
+        return await self._keep(message, key, Format.ALERTMANAGER, body)
+
+    async def _enqueue_change(self, scope: Scope, body: bytes) -> Answer:
+        message = change.read(body)
+        if isinstance(message, Rejected):
+            return self.refuse(message)
+        target = await self.keys.target(message.key)
+        if target is None:
+            return self.refuse(UNKNOWN_KEY)
+        limited = self._over_limit(target, OverLimit.V2)
+        if limited is not None:
+            return limited
+        async with self.deps.database.transaction() as tx:
+            await actions.record_change(
+                tx,
+                target.service_id,
+                target.integration_id,
+                message.change,
+                self.deps.clock.now(),
+            )
+        self.deps.counters.accepted("change", 1)
+        return answers.ACCEPTED_CHANGE
+
+    async def _keep(self, message: Message, key: str, format: Format, body: bytes) -> Answer:
+        target = None if key_errors(key) else await self.keys.target(key)
+        if target is None:
+            return self.refuse(UNKNOWN_KEY)
+        limited = self._over_limit(target, OVER_LIMIT[format])
+        if limited is not None:
+            return limited
+        given = message.events[0].dedup_key
+        made = None if given else ids.new("Q", self.deps.clock.now())
+        destination = Destination(
+            service_id=target.service_id,
+            integration_id=target.integration_id,
+            slice=target.slice,
+            format=format.value,
+        )
+        kept = without_keys(body, message, key)
+        await self.commit.accept(Accepted(destination=destination, dedup_key=made, body=kept))
+        self.deps.counters.accepted(format.value, len(message.events))
+        if format is Format.PAGERDUTY_V2:
+            return answers.accepted_v2(given or made or "")
+        if format is Format.PAGERDUTY_V1:
+            return answers.accepted_v1(given or made or "")
+        return answers.ACCEPTED_GROUP
+
+    def _over_limit(self, target: IntegrationTarget, kind: OverLimit) -> Answer | None:
+        wait = self.limiter.retry_after(target.integration_id, self.deps.clock.steady())
+        if not wait:
+            return None
+        self.deps.counters.rejected("over_limit")
+        return answers.over_limit(kind, wait, self.limiter.per_minute)
+
+    def refuse(self, rejected: Rejected, *, close: bool = False) -> Answer:
+        """Count and word a refusal."""
+        self.deps.counters.rejected(rejected.reason)
+        return answers.refused(rejected, close=close)
+
+
+OVER_LIMIT = {
+    Format.PAGERDUTY_V2: OverLimit.V2,
+    Format.PAGERDUTY_V1: OverLimit.V1,
+    Format.ALERTMANAGER: OverLimit.WEBHOOK,
+}
+
+
+class Endpoint:
+    """One path: reads within its limit and turns every trouble into the right answer."""
+
+    def __init__(
+        self,
+        door: FrontDoor,
+        handle: Handler,
+        limit: int,
+    ) -> None:
+        self.door = door
+        self.handle = handle
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            answer = await self._answer(scope, receive)
+        except bodies.Gone:
+            self.door.deps.counters.rejected("gone")
+            return
+        await answers.send(answer, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        counters = self.door.deps.counters
+        if self.door.deps.is_stopping():
+            counters.rejected("stopping")
+            return answers.unavailable("The server is stopping", close=True)
+        try:
+            body = await bodies.read(scope, receive, self.limit)
+            if isinstance(body, bodies.Unread):
+                return self.door.refuse(body.rejected, close=body.close)
+            return await self.handle(scope, body)
+        except bodies.Gone:
+            raise
+        except bodies.TooSlow:
+            counters.rejected("too_slow")
+            return answers.TOO_SLOW
+        except Overloaded:
+            counters.rejected("overloaded")
+            return answers.unavailable("Too many events are waiting to be stored")
+        except BadValue:
+            return self.door.refuse(NOT_KEPT)
+        except DatabaseError:
+            counters.rejected("unavailable")
+            return answers.unavailable("The database did not confirm the event")
+        except Exception:
+            # The path is not logged, because it may hold a key.
+            name = getattr(self.handle, "__name__", "")
+            log.exception("an event was not accepted", handler=name)
+            counters.rejected("failed")
+            return answers.unavailable("The server failed on this event")
+
+
+def bearer(scope: Scope) -> str | None:
+    """The credentials of `Authorization: Bearer ...`."""
+    value = (bodies.header(scope, b"authorization") or b"").decode("latin-1")
+    scheme, _, credentials = value.partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else None
+
+
+def without_keys(body: bytes, message: Message, key: str) -> bytes:
+    """`body` with its keys blotted out: a key is a secret, and bodies are kept and shown."""
+    for secret in {key, message.key}:
+        if not key_errors(secret):
+            kept = body.replace(secret.encode(), REDACTED)
+            if kept is body and secret == message.key:
+                # Written with escapes, so it can only be found by reading the JSON.
+                return _reencoded(body)
+            body = kept
+    return body
+
+
+def _reencoded(body: bytes) -> bytes:
+    wire = decode(repair(body))
+    for field in ("routing_key", "service_key"):
+        wire.pop(field, None)
+    return msgspec.json.encode(wire)
