@@ -66,11 +66,13 @@ export function startRequests() {
     event.submitter?.setAttribute("aria-busy", "true");
     setTimeout(() => free(form), BUSY_AT_MOST_MS);
   });
+  // htmx would queue a second press; an act that is under way is not asked for again.
+  document.addEventListener("htmx:confirm", (event) => {
+    if (event.detail.verb !== "get" && event.detail.elt.closest?.("form")?.dataset.busy) event.preventDefault();
+  });
   document.addEventListener("htmx:beforeRequest", (event) => {
     const form = event.detail.elt.closest?.("form");
-    if (!form || event.detail.requestConfig.verb === "get") return;
-    if (form.dataset.busy) event.preventDefault();
-    else form.dataset.busy = "1";
+    if (form && event.detail.requestConfig.verb !== "get") form.dataset.busy = "1";
   });
   document.addEventListener("htmx:afterRequest", (event) => free(event.detail.elt.closest?.("form")));
   addEventListener("pageshow", () => all("form[data-busy]").forEach(free));
