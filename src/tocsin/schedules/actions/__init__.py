@@ -5,7 +5,7 @@ Each change checks access first and writes its audit row in the same transaction
 
 from tocsin.schedules.actions.edits import create, delete, preview, update
 from tocsin.schedules.actions.overrides import OverrideOutcome, add_overrides, remove_override
-from tocsin.schedules.actions.questions import next_handoffs, on_call, shifts_at
+from tocsin.schedules.actions.questions import final_shifts, next_handoffs, on_call, shifts_at
 from tocsin.schedules.actions.reading import get, page, rendered
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "add_overrides",
     "create",
     "delete",
+    "final_shifts",
     "get",
     "next_handoffs",
     "on_call",

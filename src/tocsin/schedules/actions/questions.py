@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from tocsin.core.database import Tx
 from tocsin.schedules import store
 from tocsin.schedules.model import EARLIEST, LATEST, Handoff, OnCall, Schedule, Shift
-from tocsin.schedules.shifts import HORIZON, next_handoff, shift_at
+from tocsin.schedules.shifts import HORIZON, final, next_handoff, shift_at
 from tocsin.schedules.shifts import on_call as on_call_at
 
 
@@ -42,6 +42,18 @@ async def next_handoffs(
     """The next change of person for each schedule there is, None when there is none in a year."""
     schedules = await _around(tx, schedule_ids, at, HORIZON)
     return {id: next_handoff(schedule, at) for id, schedule in schedules.items()}
+
+
+async def final_shifts(
+    tx: Tx, schedule_ids: Iterable[str], since: datetime, until: datetime
+) -> dict[str, tuple[Shift, ...]]:
+    """The final schedule of each schedule there is in [since, until), cut off at the bounds.
+
+    Raises InvalidRange.
+    """
+    found = await store.heads(tx, tuple(schedule_ids))
+    loaded = await store.load(tx, found.values(), since, until)
+    return {id: final(schedule, since, until) for id, schedule in loaded.items()}
 
 
 async def _around(
