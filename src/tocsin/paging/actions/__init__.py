@@ -10,6 +10,7 @@ from tocsin.paging.actions.claims import (
 from tocsin.paging.actions.contact_methods import (
     ContactMethodDraft,
     add_contact_method,
+    address_context,
     change_contact_method,
     contact_method,
     contact_methods,
@@ -17,6 +18,7 @@ from tocsin.paging.actions.contact_methods import (
     deliveries_of_page,
     delivery,
     remove_contact_method,
+    secret_context,
     send_test,
 )
 from tocsin.paging.actions.notification_rules import (
@@ -35,6 +37,7 @@ __all__ = [
     "RuleDraft",
     "add_contact_method",
     "add_rule",
+    "address_context",
     "change_contact_method",
     "change_rule",
     "claim_due",
@@ -53,6 +56,7 @@ __all__ = [
     "record_receipts",
     "remove_contact_method",
     "remove_rule",
+    "secret_context",
     "send_test",
     "still_wanted",
     "stop",

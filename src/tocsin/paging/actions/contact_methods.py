@@ -3,7 +3,7 @@
 The first method brings default rules with it, so that nobody has a method and no rule.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from tocsin.accounts import audit
 from tocsin.accounts.access import Permission, require_self_or
 from tocsin.accounts.model import Actor
+from tocsin.channels.model import Channel
 from tocsin.core import ids
 from tocsin.core.crypto import SecretBox
 from tocsin.core.database import Tx
@@ -28,9 +29,6 @@ from tocsin.paging.model import (
     Urgency,
 )
 from tocsin.timeline import feed
-
-# (channel, address) -> the address as it is to be kept; raises Invalid. The channel registry's.
-CheckAddress = Callable[[str, str], str]
 
 MAX_LABEL = 100
 MAX_ADDRESS = 2048
@@ -87,7 +85,7 @@ async def add_contact_method(
     draft: ContactMethodDraft,
     now: datetime,
     *,
-    check_address: CheckAddress,
+    channels: Mapping[str, Channel],
     secret_box: SecretBox,
 ) -> ContactMethod:
     """Add a way to reach a person; the first one gets a rule for each urgency, at once.
@@ -101,7 +99,10 @@ async def add_contact_method(
     if len(existing) >= MAX_CONTACT_METHODS:
         raise Refused("too_many", f"a person has at most {MAX_CONTACT_METHODS} contact methods")
     label = _label(draft.label)
-    address = _address(draft.channel, draft.address, check_address)
+    channel = _channel(draft.channel, channels)
+    address = _address(channel, draft.address)
+    if channel.needs_secret and not draft.secret:
+        raise Invalid("secret", f"{channel.label} needs one")
     id = ids.new("P", now)
     await tx.execute(
         store.INSERT_METHOD,
@@ -147,7 +148,7 @@ async def change_contact_method(
     id: str,
     now: datetime,
     *,
-    check_address: CheckAddress,
+    channels: Mapping[str, Channel],
     secret_box: SecretBox,
     label: str | None = None,
     address: str | None = None,
@@ -158,7 +159,7 @@ async def change_contact_method(
     if label is not None:
         await tx.execute(store.UPDATE_METHOD_LABEL, {"id": id, "label": _label(label)})
     if address is not None:
-        checked = _address(before.channel, address, check_address)
+        checked = _address(_channel(before.channel, channels), address)
         await tx.execute(
             store.UPDATE_METHOD_ADDRESS,
             {
@@ -259,11 +260,21 @@ def _label(label: str) -> str:
     return label
 
 
-def _address(channel: str, address: str, check_address: CheckAddress) -> str:
+def _channel(name: str, channels: Mapping[str, Channel]) -> Channel:
+    channel = channels.get(name)
+    if channel is None:
+        raise Invalid("channel", f"must be one of {', '.join(sorted(channels))}")
+    return channel
+
+
+def _address(channel: Channel, address: str) -> str:
     address = address.strip()
     if not 1 <= len(address) <= MAX_ADDRESS:
         raise Invalid("address", f"must have 1 to {MAX_ADDRESS} characters")
-    return check_address(channel, address)
+    wrong = channel.check_address(address)
+    if wrong is not None:
+        raise Invalid("address", wrong)
+    return address
 
 
 def _sealed_secret(secret: str | None, id: str, secret_box: SecretBox) -> bytes | None:

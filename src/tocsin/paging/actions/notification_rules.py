@@ -1,4 +1,4 @@
-"""A person's notification rules: which contact method, how long after the page, for what urgency."""
+"""A person's notification rules: which contact method, and how long after the page."""
 
 from datetime import datetime
 

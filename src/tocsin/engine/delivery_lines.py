@@ -1,0 +1,41 @@
+"""SQL for the delivery pump: the incidents that claimed deliveries are about, as they are now."""
+
+SELECT_OF_PAGES = """
+select d.id as delivery_id, 1 as total, p.reason, i.test as is_test, i.id as incident_id,
+    i.number, i.title, s.name as service, i.urgency, i.status, i.created_at, i.alert_count
+from deliveries d
+join pages p on p.id = d.page_id
+join incidents i on i.id = p.incident_id
+join services s on s.id = i.service_id
+where d.id = any(%(ids)s)
+"""
+
+# The oldest few of each gathering, and how many there are.
+SELECT_OF_GATHERED = """
+with member as (
+    select d.id as delivery_id, p.incident_id, min(p.reason) as reason
+    from deliveries d join pages p on p.bundle_id = d.bundle_id
+    where d.id = any(%(ids)s) and d.kind = 'bundle' and p.state = 'open'
+    group by d.id, p.incident_id
+    union all
+    select d.id, p.incident_id, min(p.reason)
+    from deliveries d
+    join summary_pages m on m.bundle_id = d.bundle_id
+    join pages p on p.id = m.page_id
+    where d.id = any(%(ids)s) and d.kind = 'summary' and p.state = 'open'
+    group by d.id, p.incident_id
+), ranked as (
+    select member.delivery_id, count(*) over (partition by member.delivery_id)::int as total,
+        member.reason, i.test as is_test, i.id as incident_id, i.number, i.title,
+        s.name as service, i.urgency, i.status, i.created_at, i.alert_count,
+        row_number() over (partition by member.delivery_id order by i.created_at, i.id) as rank
+    from member
+    join incidents i on i.id = member.incident_id
+    join services s on s.id = i.service_id
+)
+select delivery_id, total, reason, is_test, incident_id, number, title, service, urgency, status,
+    created_at, alert_count
+from ranked
+where rank <= %(most)s
+order by delivery_id, rank
+"""
