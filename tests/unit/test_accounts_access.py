@@ -109,7 +109,7 @@ def test_ones_own_profile() -> None:
     with pytest.raises(Forbidden):
         require_self_or(person(Role.RESTRICTED), "P2", Permission.MANAGE_USERS)
     own_key = Actor(kind="key", id="P1", label="Ada", role=Role.ADMIN, read_only=True)
-    require_self_or(own_key, "P1", Permission.VIEW)
+    require_self_or(own_key, "P1", Permission.MANAGE_KEYS, looking=True)
     with pytest.raises(Forbidden, match="read-only"):
         require_self_or(own_key, "P1", Permission.MANAGE_USERS)
     reply = Actor(kind="reply", id="P1", label="Ada", role=Role.RESPONDER)

@@ -111,12 +111,15 @@ def require_somewhere(actor: Actor, permission: Permission) -> None:
         raise Forbidden(_refusal(actor, permission))
 
 
-def require_self_or(actor: Actor, user_id: str, permission: Permission) -> None:
+def require_self_or(
+    actor: Actor, user_id: str, permission: Permission, *, looking: bool = False
+) -> None:
     """Raise Forbidden unless the actor is that person, or may do it for others.
 
-    A read-only key may look at its own person (VIEW) and change nothing; a reply is never enough.
+    With `looking` nothing is changed, so a read-only key may do it for its own person too. A reply
+    is never enough.
     """
-    if is_self(actor, user_id) and not (actor.read_only and permission not in READING):
+    if is_self(actor, user_id) and (looking or not actor.read_only):
         return
     require(actor, permission)
 

@@ -103,7 +103,7 @@ async def list_keys(
     if user_id is None:
         require(actor, Permission.MANAGE_KEYS)
     else:
-        require_self_or(actor, user_id, Permission.MANAGE_KEYS)
+        require_self_or(actor, user_id, Permission.MANAGE_KEYS, looking=True)
     (after_id,) = read_cursor(cursor, 1)
     rows = await tx.all(
         ApiKey,

@@ -43,7 +43,7 @@ async def insert_user(tx: Tx, actor: Actor, new: NewUser, now: datetime) -> User
         id=id,
         name=validation.line("name", new.name),
         email=validation.email("email", new.email),
-        role=validation.role("role", new.role),
+        role=str(validation.role("role", new.role)),
         time_zone=validation.time_zone("time_zone", new.time_zone),
         job_title=validation.optional_line("job_title", new.job_title),
         description=validation.optional_text("description", new.description),

@@ -123,7 +123,7 @@ async def sign_out(tx: Tx, token: str) -> None:
 
 async def list_sessions(tx: Tx, actor: Actor, user_id: str, now: datetime) -> list[Session]:
     """Someone's living sessions, the one used last first; at most 100."""
-    require_self_or(actor, user_id, Permission.MANAGE_USERS)
+    require_self_or(actor, user_id, Permission.MANAGE_USERS, looking=True)
     living = {"user_id": user_id, "now": now, "idle_since": now - IDLE}
     return await tx.all(Session, store.SELECT_SESSIONS, living)
 
