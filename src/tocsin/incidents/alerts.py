@@ -95,17 +95,18 @@ async def open_by_keys(tx: Tx, keys: Iterable[tuple[str, str]]) -> list[OpenAler
 async def write(tx: Tx, touched: Iterable[OpenAlert]) -> None:
     """Store what a batch did to its alerts: new ones, repeats, resolutions."""
     touched = list(touched)
-    new = [alert for alert in touched if alert.is_new]
-    if new:
-        await tx.copy("alerts", COLUMNS, map(_row, new))
-    repeated = [a for a in touched if not a.is_new and a.event is not None]
-    if repeated:
-        await _update(tx, repeated)
     resolved = [a for a in touched if not a.is_new and a.resolved_at is not None]
     if resolved:
+        # Before the new ones: a key may be resolved and opened again in one batch.
         await tx.execute(
             RESOLVE, {"now": resolved[0].resolved_at, "ids": [alert.id for alert in resolved]}
         )
+    repeated = [a for a in touched if not a.is_new and a.event is not None]
+    if repeated:
+        await _update(tx, repeated)
+    new = [alert for alert in touched if alert.is_new]
+    if new:
+        await tx.copy("alerts", COLUMNS, map(_row, new))
 
 
 def _row(alert: OpenAlert) -> tuple[Any, ...]:

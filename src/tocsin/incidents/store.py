@@ -85,10 +85,6 @@ RESOLVE_ALERTS_OF = """
 MOVE_ALERTS = """
     update alerts set incident_id = %(target)s where incident_id = any(%(sources)s)
 """
-TOUCH_SERVICES = """
-    update services set last_incident_at = %(now)s
-    where id = any(%(ids)s) and (last_incident_at is null or last_incident_at < %(now)s)
-"""
 INSERT_NOTE = """
     insert into notes (id, incident_id, user_id, label, content, at)
     values (%(id)s, %(incident_id)s, %(user_id)s, %(label)s, %(content)s, %(at)s)

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import structs
 
 from tocsin.accounts.model import Actor
+from tocsin.catalog import actions as catalog
 from tocsin.core.database import Tx
 from tocsin.core.errors import Refused
 from tocsin.escalations import actions as escalations
@@ -347,8 +348,9 @@ class Work:
         tx, now = self.tx, self.now
         if new:
             await store.insert_incidents(tx, (draft.incident for draft in new))
-            services = sorted({draft.incident.service_id for draft in new})
-            await tx.execute(store.TOUCH_SERVICES, {"ids": services, "now": now})
+            await catalog.incidents_opened(
+                tx, sorted({draft.incident.service_id for draft in new}), now
+            )
         changed = [d.incident for d in old if d.was and d.incident is not d.was.incident]
         if changed:
             await store.update_incidents(tx, changed)
