@@ -3,15 +3,15 @@
 The first method brings default rules with it, so that nobody has a method and no rule.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
 from tocsin.accounts import audit
 from tocsin.accounts.access import Permission, require_self_or
 from tocsin.accounts.model import Actor
-from tocsin.channels.model import Channel
 from tocsin.core import ids
 from tocsin.core.crypto import SecretBox
 from tocsin.core.database import Tx
@@ -36,6 +36,25 @@ MAX_SECRET = 256
 MAX_PEOPLE = 200
 MAX_ATTEMPTS_LISTED = 500
 DEFAULT_URGENCIES: tuple[Urgency, ...] = ("high", "low")
+
+
+class AddressRules(Protocol):
+    """What a contact method has to know of its channel; every channel does."""
+
+    @property
+    def label(self) -> str:
+        """The channel's name for people."""
+        ...
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether an address alone is not enough."""
+        ...
+
+    @property
+    def check_address(self) -> Callable[[str], str | None]:
+        """Says what is wrong with an address, or None."""
+        ...
 
 
 class ContactMethodDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +104,7 @@ async def add_contact_method(
     draft: ContactMethodDraft,
     now: datetime,
     *,
-    channels: Mapping[str, Channel],
+    channels: Mapping[str, AddressRules],
     secret_box: SecretBox,
 ) -> ContactMethod:
     """Add a way to reach a person; the first one gets a rule for each urgency, at once.
@@ -148,7 +167,7 @@ async def change_contact_method(
     id: str,
     now: datetime,
     *,
-    channels: Mapping[str, Channel],
+    channels: Mapping[str, AddressRules],
     secret_box: SecretBox,
     label: str | None = None,
     address: str | None = None,
@@ -260,14 +279,14 @@ def _label(label: str) -> str:
     return label
 
 
-def _channel(name: str, channels: Mapping[str, Channel]) -> Channel:
+def _channel(name: str, channels: Mapping[str, AddressRules]) -> AddressRules:
     channel = channels.get(name)
     if channel is None:
         raise Invalid("channel", f"must be one of {', '.join(sorted(channels))}")
     return channel
 
 
-def _address(channel: Channel, address: str) -> str:
+def _address(channel: AddressRules, address: str) -> str:
     address = address.strip()
     if not 1 <= len(address) <= MAX_ADDRESS:
         raise Invalid("address", f"must have 1 to {MAX_ADDRESS} characters")
