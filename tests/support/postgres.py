@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tocsin.core.embedded_postgres import EmbeddedPostgres
 
 from tocsin.core import migrate
 from tocsin.core.database import Database
+from tocsin.core.embedded_postgres import EmbeddedPostgres
 
 TEMPLATE = "tocsin_template"
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

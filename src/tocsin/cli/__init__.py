@@ -18,6 +18,7 @@ from tocsin.core.errors import Problem
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("tocsin.cli.serve", "serve", "Start the server: pages, API and engine."),
     "config": ("tocsin.cli.config", "config", "Show every setting and where it comes from."),
+    "key": ("tocsin.cli.key", "key", "REST keys: create, list, revoke."),
 }
 
 

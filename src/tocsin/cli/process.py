@@ -26,6 +26,7 @@ log = logs.get(__name__)
 URL_FILE = "database.url"
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 15.0
+DOOR_CONNECTIONS = 2
 
 
 class StartError(Exception):
@@ -81,21 +82,25 @@ def shared_dsn(data_dir: Path) -> str | None:
 async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
     """Run until `stopping` is set; returns when everything in hand is finished."""
     clock = LogicalClock()
-    database = Database(dsn, name="tocsin engine", size=max(3, settings.database_connections // 2))
-    await database.open()
-    web_database = Database(dsn, name="tocsin web", size=max(3, settings.database_connections // 2))
-    await web_database.open()
-    try:
-        ran = await migrate(database, clock.now())
-        for name in ran:
+    share = max(3, (settings.database_connections - DOOR_CONNECTIONS) // 2)
+    async with contextlib.AsyncExitStack() as stack:
+        # Three pools: a busy engine never keeps an alert or a person waiting for a connection.
+        engine, web, door = [
+            await stack.enter_async_context(Database(dsn, name=name, size=size))
+            for name, size in (
+                ("tocsin engine", share),
+                ("tocsin web", share),
+                ("tocsin front door", DOOR_CONNECTIONS),
+            )
+        ]
+        for name in await migrate(engine, clock.now()):
             log.info("migrated", migration=name)
-        await nodes.join_time(database, clock)
-        program = Program(settings, clock=clock, database=database, web_database=web_database)
+        await nodes.join_time(engine, clock)
+        program = Program(
+            settings, clock=clock, database=engine, web_database=web, door_database=door
+        )
         await program.prepare()
         await _run(program, settings, stopping)
-    finally:
-        await web_database.close()
-        await database.close()
 
 
 async def _run(program: Program, settings: Settings, stopping: asyncio.Event) -> None:
@@ -123,7 +128,7 @@ async def _run(program: Program, settings: Settings, stopping: asyncio.Event) ->
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         tasks.append(asyncio.create_task(_serve_http(server, sockets), name="http"))
     tasks.append(asyncio.create_task(program.run(stopping), name="program"))
-    for line in program.greeting():
+    for line in await program.greeting():
         log.info(line)
     waiter = asyncio.create_task(stopping.wait())
     done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)

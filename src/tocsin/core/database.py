@@ -221,6 +221,13 @@ class Database:
         """Close every connection."""
         await self._pool.close()
 
+    async def __aenter__(self) -> "Database":
+        await self.open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Open a transaction; commit on leaving, roll back on an exception.

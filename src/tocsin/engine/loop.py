@@ -24,12 +24,14 @@ FAILURE_PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of work. `run` does a bounded piece of it and says how much it did."""
+    """One kind of work. `run` does a bounded piece of it and says how much it did. A stage whose
+    work goes on in the background names in `inline` a form that finishes before it returns."""
 
     name: str
     run: Callable[[], Awaitable[int]]
     poll_seconds: float
     workers: int = 1
+    inline: Callable[[], Awaitable[int]] | None = None
 
 
 class Engine:
@@ -70,7 +72,7 @@ class Engine:
         for _ in range(most):
             found = 0
             for stage in self.stages:
-                found += await stage.run()
+                found += await (stage.inline or stage.run)()
             if not found:
                 return done
             done += found

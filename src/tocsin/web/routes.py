@@ -119,10 +119,12 @@ async def _visit(deps: WebDeps, page: Page, request: Request) -> Visit:
     viewer: Viewer | None = None
     if token:
         address = request.client.host if request.client else ""
+        user = None
         async with deps.database.transaction() as tx:
-            found = await accounts.actor_for_session(tx, token, deps.clock.now(), address)
-        if found is not None:
-            actor, user = found
+            actor = await accounts.actor_for_session(tx, token, deps.clock.now(), address=address)
+            if actor is not None and actor.id is not None:
+                user = (await accounts.users_by_ids(tx, [actor.id])).get(actor.id)
+        if user is not None:
             viewer = Viewer(
                 id=user.id,
                 name=user.name,

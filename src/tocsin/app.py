@@ -1,0 +1,274 @@
+"""The program: builds every part once and hands each what it needs.
+
+The only module that knows all parts. Nothing looks anything up at run time and nothing makes its
+own: a test builds the same program with another clock and other channels.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from tocsin import __version__
+from tocsin.accounts import actions as accounts
+from tocsin.accounts import audit
+from tocsin.accounts.model import NewUser
+from tocsin.channels import registry
+from tocsin.channels.email import SmtpSettings
+from tocsin.channels.model import Channel
+from tocsin.channels.registry import ChannelSettings
+from tocsin.core import crypto, logs
+from tocsin.core.clock import Clock
+from tocsin.core.config import Settings
+from tocsin.core.crypto import SecretBox, Signer
+from tocsin.core.database import Database
+from tocsin.core.errors import Refused
+from tocsin.core.http import Outbound
+from tocsin.core.outbound_guard import parse_allow_list
+from tocsin.engine import intake
+from tocsin.engine.dead_man import DeadMan
+from tocsin.engine.isolate import DueStage, DueWork
+from tocsin.engine.loop import Engine, Stage
+from tocsin.engine.nodes import Beat
+from tocsin.engine.pump_deliveries import DeliveryPump
+from tocsin.engine.upkeep import Upkeep
+from tocsin.engine.watch import Watch
+from tocsin.incidents import actions as incidents
+from tocsin.ingest.routes import FrontDoor, IngestDeps
+from tocsin.replies import one_tap
+from tocsin.replies.links import Links
+from tocsin.web import all_pages, operations
+from tocsin.web import routes as web_routes
+from tocsin.web.deps import ChannelKind, WebDeps
+from tocsin.web.live import LiveHub
+from tocsin.web.render import render
+
+log = logs.get(__name__)
+
+MASTER_KEY_FILE = "master.key"
+# The intake works two slices at a time: while PostgreSQL works on one, Python works on the other.
+INTAKE_WORKERS = 2
+DUE_POLL_SECONDS = 0.25
+
+
+class Program:
+    """One node of Tocsin, with all its parts. `extra_channels` replace or add to the built ones."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        database: Database,
+        web_database: Database,
+        door_database: Database,
+        extra_channels: Sequence[Channel] = (),
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.database = database
+        self.stopping = False
+        master = crypto.load_master_key(settings.master_key, settings.data_dir / MASTER_KEY_FILE)
+        self.secret_box = SecretBox(master)
+        self.links = Links(Signer(master, "one-tap"), settings.base_url, clock)
+        self.outbound = Outbound(parse_allow_list(settings.outbound_allow))
+        self.channels = registry.build(_channel_settings(settings), self.outbound, extra_channels)
+        self.node_name = settings.node_name or socket.gethostname()
+        self.beat = Beat(
+            database, clock, name=self.node_name, role=settings.role, version=__version__
+        )
+        self.pump = DeliveryPump(
+            database,
+            clock,
+            channels=self.channels,
+            links=self.links.for_page,
+            secret_box=self.secret_box,
+            node=self.beat.id,
+            incidents_url=settings.base_url + "/app/incidents",
+            on_free=lambda: self.engine.wake("deliveries"),
+        )
+        self.engine = Engine(database, clock, self._stages())
+        self.live = LiveHub(web_database, clock)
+        self.door = FrontDoor(
+            IngestDeps(
+                database=door_database,
+                clock=clock,
+                events_per_minute=settings.events_per_minute,
+                is_stopping=lambda: self.stopping,
+            )
+        )
+        self.web_deps = self._web_deps(web_database)
+        self.asgi: ASGIApp = self.door.in_front_of(self._application())
+
+    def _stages(self) -> list[Stage]:
+        database, clock = self.database, self.clock
+        escalate = DueStage(
+            database,
+            clock,
+            DueWork(
+                name="escalate",
+                run=incidents.advance_escalations,
+                due=incidents.due_escalations,
+                push_back=incidents.push_back,
+            ),
+        )
+        timers = DueStage(
+            database,
+            clock,
+            DueWork(
+                name="timers",
+                run=incidents.run_timers,
+                due=incidents.due_timers,
+                push_back=incidents.push_back,
+            ),
+        )
+        self.upkeep = Upkeep(database, clock)
+        self.watch = Watch(database, clock, self.beat.id, lambda: self.engine.finished_at)
+        dead_man = DeadMan(self.outbound, self.settings.dead_man_url, self.watch)
+        return [
+            Stage(name="intake", run=self._intake, poll_seconds=0.5, workers=INTAKE_WORKERS),
+            Stage(name="timers", run=timers.run, poll_seconds=DUE_POLL_SECONDS),
+            Stage(name="escalate", run=escalate.run, poll_seconds=DUE_POLL_SECONDS),
+            Stage(
+                name="deliveries",
+                run=self.pump.claim_and_start,
+                inline=self.pump.run_due,
+                poll_seconds=DUE_POLL_SECONDS,
+            ),
+            Stage(name="seal", run=self._seal, poll_seconds=1.0),
+            Stage(name="beat", run=self.beat.run, poll_seconds=1.0),
+            Stage(name="watch", run=self.watch.run, poll_seconds=5.0),
+            Stage(name="dead_man", run=dead_man.run, poll_seconds=60.0),
+            Stage(name="upkeep", run=self.upkeep.run, poll_seconds=300.0),
+        ]
+
+    async def _intake(self) -> int:
+        return await intake.run_due(self.database, self.clock, record=incidents.record_events)
+
+    async def _seal(self) -> int:
+        async with self.database.transaction() as tx:
+            return await audit.seal(tx)
+
+    def _web_deps(self, database: Database) -> WebDeps:
+        kinds = [
+            ChannelKind(
+                name=channel.name,
+                label=channel.label,
+                address_label=channel.address_label,
+                address_hint=channel.address_hint,
+                configured=channel.missing() is None,
+                missing=channel.missing(),
+                check_address=channel.check_address,
+                needs_secret=channel.needs_secret,
+            )
+            for channel in self.channels.values()
+        ]
+        return WebDeps(
+            database=database,
+            clock=self.clock,
+            base_url=self.settings.base_url,
+            secret_box=self.secret_box,
+            channels=kinds,
+            live=self.live,
+            links=self.links.for_page,
+            version=__version__,
+        )
+
+    def _application(self) -> Starlette:
+        replies = one_tap.OneTapDeps(
+            database=self.web_deps.database, clock=self.clock, links=self.links, render=render
+        )
+        return Starlette(
+            routes=[
+                *self.door.routes(),
+                *operations.routes(
+                    operations.OperationsDeps(
+                        database=self.web_deps.database,
+                        clock=self.clock,
+                        engine=self.engine if self.settings.role != "web" else None,
+                    )
+                ),
+                *one_tap.routes(replies),
+                *web_routes.build(self.web_deps, all_pages.PAGES),
+            ]
+        )
+
+    async def prepare(self) -> None:
+        """What is done once before the first request: the owner, when settings name one."""
+        settings = self.settings
+        if settings.admin_email and settings.admin_password:
+            new = NewUser(
+                name=settings.admin_email.partition("@")[0] or "Owner",
+                email=settings.admin_email,
+                password=settings.admin_password,
+            )
+            try:
+                async with self.database.transaction() as tx:
+                    if await accounts.needs_first_run(tx):
+                        await accounts.first_run(tx, new, self.clock.now())
+            except Refused:
+                # Another node made the owner first.
+                pass
+        await self.beat.run()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Everything that runs by itself on this node, until `stopping` is set."""
+        parts = [self._forget_keys(stopping)]
+        if self.settings.role != "engine":
+            parts.append(self.live.run(stopping))
+        if self.settings.role != "web":
+            parts.append(self.engine.run(stopping))
+        await asyncio.gather(*parts)
+
+    async def _forget_keys(self, stopping: asyncio.Event) -> None:
+        """Keys and services that changed are asked for again by the front door."""
+        topics = self.live.subscribe()
+        stop = asyncio.create_task(stopping.wait())
+        while not stopping.is_set():
+            heard = asyncio.create_task(topics.get())
+            await asyncio.wait([heard, stop], return_when=asyncio.FIRST_COMPLETED)
+            if heard.done() and heard.result() in ("config", "services", "everything"):
+                self.door.forget()
+            heard.cancel()
+        stop.cancel()
+
+    def begin_stop(self) -> None:
+        """Refuse new events; they are sent again to another node or a later start."""
+        self.stopping = True
+
+    async def close(self) -> None:
+        """Finish what is in hand and let go of everything."""
+        await self.door.close()
+        await self.pump.drain(5.0)
+        await self.outbound.aclose()
+        await self.beat.leave()
+
+    async def greeting(self) -> list[str]:
+        """What a person who started this wants to read."""
+        url = self.settings.base_url
+        async with self.database.transaction() as tx:
+            first = await accounts.needs_first_run(tx)
+        if first:
+            return [f"Tocsin is ready: open {url}/app to make the first account and set it up."]
+        return [f"Tocsin is ready: sign in at {url}/app"]
+
+
+def _channel_settings(settings: Settings) -> ChannelSettings:
+    public_host = urlsplit(settings.base_url).hostname or "localhost"
+    return ChannelSettings(
+        smtp=SmtpSettings(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+            tls=settings.smtp_tls,
+            sender=settings.smtp_from,
+            public_host=public_host,
+        ),
+        ntfy_url=settings.ntfy_url,
+        ntfy_token=settings.ntfy_token,
+        simulated=settings.simulated_channel,
+    )

@@ -1,0 +1,35 @@
+"""Upkeep: what has outlived its use is removed, a bounded piece at a time."""
+
+from datetime import timedelta
+
+from tocsin.accounts import actions as accounts
+from tocsin.core.clock import Clock
+from tocsin.core.database import Database
+from tocsin.engine import nodes
+
+LOST_NODE = timedelta(hours=1)
+CHANGE_EVENT_LIFE = timedelta(days=90)
+
+# Change events are kept for ninety days, as the Events API documents.
+DELETE_OLD_CHANGES = """
+delete from change_events where id in (
+    select id from change_events where at < %(before)s order by at limit 1000
+)
+"""
+
+
+class Upkeep:
+    """An engine stage."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+
+    async def run(self) -> int:
+        """Remove expired sessions, nodes that are gone, and change events past their life."""
+        now = self.clock.now()
+        async with self.database.transaction() as tx:
+            swept = await accounts.sweep(tx, now)
+            await nodes.forget_lost(tx, now - LOST_NODE)
+            changes = await tx.execute(DELETE_OLD_CHANGES, {"before": now - CHANGE_EVENT_LIFE})
+        return swept + changes
