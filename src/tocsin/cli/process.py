@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -104,7 +105,7 @@ async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
 
 
 async def _run(program: Program, settings: Settings, stopping: asyncio.Event) -> None:
-    tasks = []
+    tasks: list[asyncio.Task[Any]] = []
     server: uvicorn.Server | None = None
     if settings.role != "engine":
         server = uvicorn.Server(
@@ -130,7 +131,7 @@ async def _run(program: Program, settings: Settings, stopping: asyncio.Event) ->
     tasks.append(asyncio.create_task(program.run(stopping), name="program"))
     for line in await program.greeting():
         log.info(line)
-    waiter = asyncio.create_task(stopping.wait())
+    waiter: asyncio.Task[Any] = asyncio.create_task(stopping.wait())
     done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
     stopping.set()
     program.begin_stop()
