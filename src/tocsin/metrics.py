@@ -54,3 +54,6 @@ CLOCK_DRIFT = Gauge(
     "How far the database's clock is ahead of the product's own time.",
     registry=REGISTRY,
 )
+DATABASE_UP = Gauge(
+    "tocsin_database_up", "Whether the database answered when this was read.", registry=REGISTRY
+)

@@ -8,12 +8,12 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from tocsin.app import Program
+from tocsin.cli import beside
 from tocsin.core import logs
 from tocsin.core.clock import LogicalClock
 from tocsin.core.config import Settings
@@ -24,7 +24,6 @@ from tocsin.engine import nodes
 
 log = logs.get(__name__)
 
-URL_FILE = "database.url"
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 15.0
 DOOR_CONNECTIONS = 2
@@ -46,9 +45,7 @@ def database_server(settings: Settings) -> Iterator[str]:
         return
     server = EmbeddedPostgres(settings.data_dir, bin_dir=settings.postgres_bin_dir)
     dsn = server.start()
-    url_file = settings.data_dir / URL_FILE
-    url_file.touch(mode=0o600)
-    url_file.write_text(dsn + "\n")
+    beside.leave_dsn(settings.data_dir, dsn)
     done = threading.Event()
     watcher = threading.Thread(target=_keep_running, args=(server, done), daemon=True)
     watcher.start()
@@ -57,7 +54,7 @@ def database_server(settings: Settings) -> Iterator[str]:
     finally:
         done.set()
         watcher.join()
-        url_file.unlink(missing_ok=True)
+        beside.forget_dsn(settings.data_dir)
         server.stop()
 
 
@@ -70,14 +67,6 @@ def _keep_running(server: EmbeddedPostgres, done: threading.Event) -> None:
             server.start()
         except Exception:
             log.exception("the embedded database does not start; trying again")
-
-
-def shared_dsn(data_dir: Path) -> str | None:
-    """The DSN of a running server's embedded database, when there is one on this directory."""
-    try:
-        return (data_dir / URL_FILE).read_text().strip() or None
-    except OSError:
-        return None
 
 
 async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
