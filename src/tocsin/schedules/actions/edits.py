@@ -21,6 +21,7 @@ from tocsin.schedules.drafts import ScheduleDraft
 from tocsin.schedules.model import Schedule, ScheduleHead
 from tocsin.schedules.rendering import Rendered, render
 from tocsin.schedules.revisions import Revision, revise
+from tocsin.timeline import feed
 
 
 async def create(tx: Tx, actor: Actor, draft: ScheduleDraft, now: datetime) -> Schedule:
@@ -31,6 +32,7 @@ async def create(tx: Tx, actor: Actor, draft: ScheduleDraft, now: datetime) -> S
     await store.insert_schedule(tx, head)
     await _write(tx, head.id, revise((), wanted.layers, now), now)
     schedule = await _current(tx, head, now)
+    feed.changed(tx, "oncall")
     await audit.record(
         tx,
         actor,
@@ -63,6 +65,7 @@ async def update(
     await store.update_schedule(tx, changed)
     await _write(tx, schedule_id, revision, now)
     after = await _current(tx, changed, now)
+    feed.changed(tx, "oncall")
     await audit.record(
         tx,
         actor,
@@ -90,6 +93,7 @@ async def delete(tx: Tx, actor: Actor, schedule_id: str, now: datetime) -> None:
         )
     before = await _current(tx, head, now)
     await store.delete_schedule(tx, schedule_id, now)
+    feed.changed(tx, "oncall")
     await audit.record(
         tx,
         actor,

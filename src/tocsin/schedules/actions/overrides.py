@@ -16,6 +16,7 @@ from tocsin.schedules.actions.access import locked
 from tocsin.schedules.drafts import OverrideDraft
 from tocsin.schedules.model import InvalidSchedule, Override, ScheduleHead
 from tocsin.schedules.overrides import Removal, removal, window
+from tocsin.timeline import feed
 
 MAX_BATCH = 500
 MAX_UPCOMING_OVERRIDES = 2_000
@@ -132,6 +133,7 @@ async def _audit_override(
     before: Override | None = None,
     after: Override | None = None,
 ) -> None:
+    feed.changed(tx, "oncall")
     await audit.record(
         tx,
         actor,
