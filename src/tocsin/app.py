@@ -48,7 +48,6 @@ from tocsin.web.render import render
 
 log = logs.get(__name__)
 
-MASTER_KEY_FILE = "master.key"
 # The intake works two slices at a time: while PostgreSQL works on one, Python works on the other.
 INTAKE_WORKERS = 2
 DUE_POLL_SECONDS = 0.25
@@ -71,7 +70,7 @@ class Program:
         self.clock = clock
         self.database = database
         self.stopping = False
-        master = crypto.load_master_key(settings.master_key, settings.data_dir / MASTER_KEY_FILE)
+        master = crypto.load_master_key(settings.data_dir, settings.master_key)
         self.secret_box = SecretBox(master)
         self.links = Links(Signer(master, "one-tap"), settings.base_url, clock)
         self.outbound = Outbound(parse_allow_list(settings.outbound_allow))

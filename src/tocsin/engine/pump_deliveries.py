@@ -294,10 +294,10 @@ class DeliveryPump:
         if claim.address_sealed is None:
             raise SealBroken("there is no address")
         id = claim.contact_method_id
-        address = self.secret_box.open_text(claim.address_sealed, paging.address_context(id))
+        address = self.secret_box.decrypt(claim.address_sealed, paging.address_context(id))
         if claim.secret_sealed is None:
             return address, None
-        return address, self.secret_box.open_text(claim.secret_sealed, paging.secret_context(id))
+        return address, self.secret_box.decrypt(claim.secret_sealed, paging.secret_context(id))
 
     async def _hand_over(
         self, claim: Claim, message: Message, address: str, secret: str | None

@@ -93,7 +93,7 @@ async def reveal_key(tx: Tx, actor: Actor, box: SecretBox, integration_id: str) 
         raise NotFound("integration", integration_id)
     await _require(tx, actor, integration.service_id)
     sealed = await tx.value(store.SELECT_SEALED_KEY, {"id": integration_id})
-    return box.open_text(bytes(sealed), _context(integration_id))
+    return box.decrypt(bytes(sealed), _context(integration_id))
 
 
 async def get_integration(tx: Tx, actor: Actor, integration_id: str) -> Integration:
