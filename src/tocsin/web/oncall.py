@@ -80,7 +80,7 @@ async def page(visit: Visit) -> Response:
     return visit.render(
         "oncall/page.html",
         page={"title": "On-call", "section": "oncall"},
-        duties=_duties(policies, found, visit.viewer.id),
+        duties=duties_of(policies, found, visit.viewer.id),
         strip=_strip(found, visit),
         next_shift=_next_shift(found, visit),
         mine=mine,
@@ -141,7 +141,8 @@ async def _schedules(tx: Tx, visit: Visit) -> list[ScheduleHead]:
     return list(found.items)
 
 
-def _duties(policies: list[Policy], found: Rota, user_id: str) -> list[Duty]:
+def duties_of(policies: list[Policy], found: Rota, user_id: str) -> list[Duty]:
+    """In which ways a person is on call now, the first to be paged first."""
     duties = [
         Duty(
             level=step.number,
