@@ -99,7 +99,7 @@ def load_master_key(data_dir: Path, given: str | None = None) -> bytes:
 
 
 def _create_key_file(path: Path) -> None:
-    """Write a fresh key beside `path`, make it durable, and link it in place unless one is there."""
+    """Write a fresh key beside `path`, make it durable, and link it in place if none is there."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
