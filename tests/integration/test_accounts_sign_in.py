@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tocsin.accounts import actions
+from tocsin.accounts.actions.hashing import hashed, proven
 from tocsin.accounts.actions.sessions import session_id
 from tocsin.accounts.model import (
     SYSTEM,
@@ -331,9 +332,7 @@ async def test_a_deactivated_person_is_out_at_once(
     assert (await enter(database, clock)).reason == "wrong"
 
 
-async def test_hashing_leaves_the_event_loop_free(
-    database: Database, clock: ManualClock, ada: User
-) -> None:
+async def test_hashing_leaves_the_event_loop_free() -> None:
     turns = 0
     done = asyncio.Event()
 
@@ -345,13 +344,32 @@ async def test_hashing_leaves_the_event_loop_free(
 
     worker = asyncio.create_task(other_work())
     await asyncio.sleep(0)
-    before = turns
-    async with database.transaction() as tx:
-        await actions.set_password(tx, SYSTEM, ada.id, "a much better one", clock.now())
-    during = turns - before
+    counted = []
+    kept = await hashed(PASSWORD)
+    counted.append(turns)
+    assert await proven(kept, PASSWORD)
+    counted.append(turns)
+    assert not await proven(None, PASSWORD)
+    counted.append(turns)
     done.set()
     await worker
-    assert during > 100
+    # A blocking call would let the other task run once or not at all while it works.
+    assert counted[0] > 10
+    assert counted[1] - counted[0] > 10
+    assert counted[2] - counted[1] > 10
+
+
+async def test_a_password_changed_while_it_was_being_proven_does_not_open(
+    database: Database, clock: ManualClock, ada: User
+) -> None:
+    async with database.transaction() as tx:
+        await actions.set_password(tx, SYSTEM, ada.id, "a much better one", clock.now())
+        attempt = asyncio.create_task(enter(database, clock, PASSWORD))
+        # The try is committed together with having read the old hash.
+        while not await count(database, "login_throttle"):  # noqa: ASYNC110 - another connection
+            await asyncio.sleep(0.01)
+    assert (await attempt).reason == SignInReason.WRONG
+    assert await count(database, "sessions") == 0
 
 
 async def test_what_is_over_is_swept(database: Database, clock: ManualClock, ada: User) -> None:

@@ -110,6 +110,8 @@ def test_ones_own_profile() -> None:
         require_self_or(person(Role.RESTRICTED), "P2", Permission.MANAGE_USERS)
     own_key = Actor(kind="key", id="P1", label="Ada", role=Role.ADMIN, read_only=True)
     require_self_or(own_key, "P1", Permission.MANAGE_KEYS, looking=True)
+    restricted_key = Actor(kind="key", id="P1", label="Ada", role=Role.RESTRICTED, read_only=True)
+    require_self_or(restricted_key, "P1", Permission.VIEW)
     with pytest.raises(Forbidden, match="read-only"):
         require_self_or(own_key, "P1", Permission.MANAGE_USERS)
     reply = Actor(kind="reply", id="P1", label="Ada", role=Role.RESPONDER)

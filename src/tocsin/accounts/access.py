@@ -116,9 +116,10 @@ def require_self_or(
 ) -> None:
     """Raise Forbidden unless the actor is that person, or may do it for others.
 
-    With `looking` nothing is changed, so a read-only key may do it for its own person too. A reply
-    is never enough.
+    With `looking`, or a permission that only reads, nothing is changed: a read-only key may do it
+    for its own person too. A reply is never enough.
     """
+    looking = looking or permission in READING
     if is_self(actor, user_id) and (looking or not actor.read_only):
         return
     require(actor, permission)
