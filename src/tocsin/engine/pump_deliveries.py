@@ -118,23 +118,23 @@ class DeliveryPump:
         if self._stopped:
             return 0
         done = await self._keep_house()
-        sends = await self._claim()
+        sends, taken = await self._claim()
         for send in sends:
             self._busy[send.claim.channel] += 1
             task = asyncio.create_task(self._deliver(send), name=f"delivery {send.claim.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return done + len(sends)
+        return done + taken
 
     async def run_due(self) -> int:
         """One pass with every send awaited in turn; how much was done. For simulations."""
         await self._write_finished()
         done = await self._keep_house()
-        sends = await self._claim()
+        sends, taken = await self._claim()
         for send in sends:
             self._finished.append(await self._send(send))
         await self._write_finished()
-        return done + len(sends)
+        return done + taken
 
     async def next_due(self, tx: Tx) -> datetime | None:
         """When there is next something to do for which there is room."""
@@ -183,26 +183,28 @@ class DeliveryPump:
         self._kept_house_at = steady
         return done
 
-    async def _claim(self) -> list[_Send]:
+    async def _claim(self) -> tuple[list[_Send], int]:
+        """What is to be sent, and how many due rows were taken in hand for it."""
         free = self._free()
         # Read before the row is leased, so that half of the lease is never more than half.
         leased_at = self.clock.steady()
         now = self.clock.now()
         async with self.database.transaction() as tx:
-            claims = await paging.claim_due(
+            claimed = await paging.claim_due(
                 tx, now, node=self.node, lease_seconds=self.lease_seconds, free=free
             )
-            told = await self._told(tx, claims)
+            told = await self._told(tx, claimed.claims)
             crash_points.reach(UNCOMMITTED_CLAIM)
         crash_points.reach(CLAIMED)
-        return [
+        sends = [
             _Send(
                 claim=claim,
                 message=self._message(claim, told.get(claim.id, []), now),
                 leased_at=leased_at,
             )
-            for claim in claims
+            for claim in claimed.claims
         ]
+        return sends, claimed.taken
 
     async def _told(self, tx: Tx, claims: Sequence[Claim]) -> dict[str, list[Told]]:
         single = [claim.id for claim in claims if claim.kind == DeliveryKind.PAGE]

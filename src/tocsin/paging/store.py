@@ -145,6 +145,14 @@ from unnest(%(ids)s::text[], %(kinds)s::text[], %(user_ids)s::text[], %(urgencie
     %(due_ats)s::timestamptz[]) as new (id, kind, user_id, urgency, due_at)
 """
 
+SELECT_KNOWN_PAGES = """
+select p.incident_id, p.user_id, p.step
+from pages p
+join unnest(%(incident_ids)s::text[], %(user_ids)s::text[], %(steps)s::int[])
+    as asked (incident_id, user_id, step)
+    on p.incident_id = asked.incident_id and p.user_id = asked.user_id and p.step = asked.step
+"""
+
 INSERT_PAGES = """
 insert into pages (id, incident_id, service_id, user_id, step, urgency, reason, state, created_at,
     bundle_id)

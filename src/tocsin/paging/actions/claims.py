@@ -20,6 +20,14 @@ MAX_STRAYS = 100
 STRAY_AFTER = timedelta(seconds=10)
 
 
+class Claimed(msgspec.Struct, frozen=True):
+    """What a claim came to: deliveries to send, out of `taken` rows that were due. The others
+    were ended or put off in the same transaction, which may have made new ones due."""
+
+    claims: list[Claim]
+    taken: int
+
+
 class _Recent(msgspec.Struct, frozen=True):
     id: str
     recent: int
@@ -43,7 +51,7 @@ class _Expired(msgspec.Struct, frozen=True):
 
 async def claim_due(
     tx: Tx, now: datetime, *, node: str, lease_seconds: float, free: Mapping[str, int]
-) -> list[Claim]:
+) -> Claimed:
     """Lease what is due, at most `free[channel]` deliveries of each channel, most overdue first.
 
     What is no longer about anything open is cancelled here, a removed method gives way to the
@@ -51,7 +59,7 @@ async def claim_due(
     """
     left = {channel: places for channel, places in free.items() if places > 0}
     if not left:
-        return []
+        return Claimed(claims=[], taken=0)
     lease = {
         "now": now,
         "until": now + timedelta(seconds=lease_seconds),
@@ -71,9 +79,9 @@ async def claim_due(
             claimed.append(id)
             left[channel] -= 1
     if not claimed:
-        return []
+        return Claimed(claims=[], taken=0)
     await tx.execute(delivery_store.CLOSE_BUNDLES, {"ids": claimed, "now": now})
-    return await _sift(tx, claimed, now)
+    return Claimed(claims=await _sift(tx, claimed, now), taken=len(claimed))
 
 
 async def claim_strays(

@@ -60,6 +60,7 @@ async def page(tx: Tx, asks: Sequence[Ask], now: datetime) -> Paged:
     Call it once in a transaction and last, after every incident row is locked: it locks the
     paging window of each person, and those locks are held until the commit.
     """
+    asks = await _new(tx, asks)
     if not asks:
         return Paged(opened=0)
     by_person: dict[Person, list[Ask]] = {}
@@ -110,6 +111,25 @@ async def pages_of_incident(tx: Tx, incident_id: str, limit: int = 100) -> list[
         store.SELECT_PAGES_OF_INCIDENT,
         {"incident_id": incident_id, "limit": min(limit, MAX_LISTED)},
     )
+
+
+async def _new(tx: Tx, asks: Sequence[Ask]) -> list[Ask]:
+    """The asks without a page yet, once each: a repeat must not use up a person's single pages.
+
+    The caller holds the incidents, so nobody can ask the same in between; the index says so too.
+    """
+    by_cause = {(ask.incident_id, ask.user_id, ask.step): ask for ask in asks}
+    if by_cause:
+        for cause in await tx.tuples(
+            store.SELECT_KNOWN_PAGES,
+            {
+                "incident_ids": [cause[0] for cause in by_cause],
+                "user_ids": [cause[1] for cause in by_cause],
+                "steps": [cause[2] for cause in by_cause],
+            },
+        ):
+            del by_cause[cause]
+    return list(by_cause.values())
 
 
 async def _plans(tx: Tx, people: Sequence[Person], now: datetime) -> dict[Person, Plan]:
@@ -215,7 +235,10 @@ def _bundle_drafts(
     one, plan = placed[person], plans[person]
     return [
         DeliveryDraft.planned(
-            planned,
+            # That it is a bundle says more than that a rule asked for it.
+            msgspec.structs.replace(planned, reason=DeliveryReason.BUNDLE)
+            if planned.reason == DeliveryReason.RULE
+            else planned,
             kind=DeliveryKind.BUNDLE,
             user_id=person[0],
             bundle_id=one.bundle_id,
