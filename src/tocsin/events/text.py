@@ -27,6 +27,7 @@ _ESCAPE = re.compile(
 )
 # The closing quote is optional so that a text without end costs one pass and not one per quote.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
 
 _any = msgspec.json.Decoder()
@@ -64,12 +65,13 @@ def too_deep(body: bytes) -> bool:
     """Whether valid JSON nests deeper than DEPTH_LIMIT."""
     if body.count(b"{") + body.count(b"[") <= DEPTH_LIMIT:
         return False
-    brackets = _NOT_BRACKETS.sub(b"", _STRING.sub(b"", body))
+    brackets = _NOT_BRACKETS.sub(b"", _STRING.sub(b"", body)).translate(_ONE_KIND)
     for _ in range(DEPTH_LIMIT):
+        # Each pass takes away the innermost level everywhere.
+        brackets = brackets.replace(b"[]", b"")
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    return bool(brackets)
+    return True
 
 
 def optional(value: Any, limit: int = TEXT_LIMIT) -> str | None:

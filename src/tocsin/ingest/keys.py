@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from tocsin.catalog.model import IntegrationTarget
 from tocsin.core.clock import Clock
 from tocsin.core.database import Database, Tx, Unavailable
+from tocsin.events.rejections import key_errors
 
 KNOWN_SECONDS = 30.0
 UNKNOWN_SECONDS = 2.0
@@ -40,6 +41,8 @@ class Keys:
         found = self._remembered.get(key)
         if found is not None and self.clock.steady() < found[1]:
             return found[0]
+        if key_errors(key):
+            return None
         task = self._running.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._look_up(key, self._generation))

@@ -5,7 +5,7 @@ sends the event again, and is logged; it is never an answer that makes a client 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -55,9 +55,15 @@ class Counters(Protocol):
 class Metrics:
     """Counts into the product's metrics."""
 
+    def __init__(self) -> None:
+        # Finding a labelled counter costs more than counting with it.
+        self._accepted = {
+            source: metrics.EVENTS_ACCEPTED.labels(source) for source in (*Format, "change")
+        }
+
     def accepted(self, source: str, number: int) -> None:
         """See Counters."""
-        metrics.EVENTS_ACCEPTED.labels(source).inc(number)
+        self._accepted[source].inc(number)
 
     def rejected(self, reason: str) -> None:
         """See Counters."""
@@ -73,7 +79,7 @@ class IngestDeps:
     clock: Clock
     events_per_minute: int = EVENTS_PER_MINUTE
     is_stopping: Callable[[], bool] = lambda: False
-    counters: Counters = Metrics()  # noqa: RUF009 - it has no state
+    counters: Counters = field(default_factory=Metrics)
     find_target: Finder = catalog.target_for_key
 
 
@@ -178,7 +184,7 @@ class FrontDoor:
         return answers.ACCEPTED_CHANGE
 
     async def _keep(self, message: Message, key: str, format: Format, body: bytes) -> Answer:
-        target = None if key_errors(key) else await self.keys.target(key)
+        target = await self.keys.target(key)
         if target is None:
             return self.refuse(UNKNOWN_KEY)
         limited = self._over_limit(target, OVER_LIMIT[format])
@@ -282,19 +288,19 @@ def bearer(scope: Scope) -> str | None:
 
 
 def without_keys(body: bytes, message: Message, key: str) -> bytes:
-    """`body` with its keys blotted out: a key is a secret, and bodies are kept and shown."""
-    for secret in {key, message.key}:
-        if not key_errors(secret):
-            kept = body.replace(secret.encode(), REDACTED)
-            if kept is body and secret == message.key:
-                # Written with escapes, so it can only be found by reading the JSON.
-                return _reencoded(body)
-            body = kept
-    return body
+    """`body` without the integration's key and whatever else it shows as one: a key is a secret,
+    and bodies are kept and shown. `key` is a valid one."""
+    kept = body.replace(key.encode(), REDACTED)
+    if message.key == key:
+        # Written with escapes it is not found as text, only by reading the JSON.
+        return _reencoded(body) if kept is body else kept
+    if message.key and not key_errors(message.key):
+        return _reencoded(body)
+    return kept
 
 
 def _reencoded(body: bytes) -> bytes:
     wire = decode(repair(body))
-    for field in ("routing_key", "service_key"):
-        wire.pop(field, None)
+    for name in ("routing_key", "service_key"):
+        wire.pop(name, None)
     return msgspec.json.encode(wire)
