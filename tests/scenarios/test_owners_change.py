@@ -10,10 +10,7 @@ async def test_escalate_now_asks_the_next_rung(world: World) -> None:
     await world.service("checkout", [["ann"], ["bob"]], minutes=60, auto_resolve_timeout=None)
     await world.trigger("checkout", "db-down")
     ann.expects_page("db-down")
-    incident = await world.incident("db-down")
-    async with world.database.transaction() as tx:
-        await incidents.escalate(tx, ann.actor, incident.id, 2, world.clock.now())
-    await world.settle()
+    await ann.acts(incidents.escalate, "db-down")
     bob.expects_page("db-down")
 
 

@@ -1,4 +1,4 @@
-"""A provider that fails is tried again; an address that is dead is left for the next one at once."""
+"""A provider that fails is tried again; a dead address gives way to the next one at once."""
 
 from tests.support.world import World
 from tocsin.channels.model import Dead, Message, Receipt, Retry, Sent

@@ -35,7 +35,7 @@ from tocsin.channels.simulated import SimulatedChannel
 from tocsin.core.clock import ManualClock
 from tocsin.core.database import Database
 from tocsin.escalations import actions as escalations
-from tocsin.escalations.model import LevelInput, PolicyInput, Target
+from tocsin.escalations.model import LevelInput, PolicyInput, Strategy, Target, TargetKind
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.model import Incident
 from tocsin.paging import actions as paging
@@ -230,8 +230,8 @@ class World:
                     loops=loops,
                     levels=tuple(
                         LevelInput(
-                            delay_seconds=minutes * 60,
-                            strategy=strategy,  # type: ignore[arg-type]
+                            delay_minutes=minutes,
+                            strategy=Strategy(strategy),
                             targets=tuple(self._target(target) for target in level),
                         )
                         for level in levels
@@ -256,8 +256,8 @@ class World:
 
     def _target(self, name: str) -> Target:
         if name in self.people:
-            return Target(kind="user", target_id=self.people[name].user.id)
-        return Target(kind="schedule", target_id=name)
+            return Target(kind=TargetKind.USER, id=self.people[name].user.id)
+        return Target(kind=TargetKind.SCHEDULE, id=name)
 
     # What machines say
 
