@@ -1,0 +1,302 @@
+"""The list of incidents: one page by key, its people, and bounded counts for the tabs.
+
+Rules: a page is read status by status (triggered, acknowledged, resolved), each along an index that
+is already in order, so a page costs the same whatever the history weighs; a count stops at
+`COUNT_AT_MOST`. An actor sees the incidents of services whose team it may see.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from tocsin.accounts.access import Permission, require_somewhere, visible_teams
+from tocsin.accounts.model import Actor
+from tocsin.core.database import Tx
+from tocsin.core.errors import Invalid
+from tocsin.core.pages import Page, checked_limit, page_of, read_cursor, write_cursor
+
+COUNT_AT_MOST = 100
+MAX_CHOICES = 200
+STATUSES = ("triggered", "acknowledged", "resolved")
+# Every real row sorts before these, so the first page needs no statement of its own.
+_NEWEST = datetime(9999, 1, 1, tzinfo=UTC)
+_LAST_ID = "~"
+
+SELECT_OPEN = """
+    select i.id, i.number, i.title, i.status, i.urgency, i.service_id, s.name as service_name,
+        i.created_at, i.acknowledged_at, i.resolved_at, i.snoozed_until, i.alert_count, i.test,
+        (select min(t.due_at) from incident_timers t
+            where t.incident_id = i.id and t.kind in ('acknowledgement_timeout', 'snooze')
+        ) as returns_at
+    from incidents i
+    join services s on s.id = i.service_id
+    join escalation_policies p on p.id = s.escalation_policy_id
+    where i.status <> 'resolved' and i.status = %(status)s
+        and (i.created_at, i.id) < (%(after_at)s, %(after_id)s)
+        and (%(urgency)s::text is null or i.urgency = %(urgency)s)
+        and (%(service_ids)s::text[] is null or i.service_id = any(%(service_ids)s))
+        and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))
+        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
+        and (%(mine)s::text is null or exists (select from assignments a
+            where a.incident_id = i.id and a.user_id = %(mine)s))
+        and (%(words)s::text is null or i.number = %(number)s
+            or position(lower(%(words)s) in lower(i.title)) > 0)
+    order by i.created_at desc, i.id desc
+    limit %(limit)s
+"""
+SELECT_RESOLVED = """
+    select i.id, i.number, i.title, i.status, i.urgency, i.service_id, s.name as service_name,
+        i.created_at, i.acknowledged_at, i.resolved_at, i.snoozed_until, i.alert_count, i.test,
+        null::timestamptz as returns_at
+    from incidents i
+    join services s on s.id = i.service_id
+    join escalation_policies p on p.id = s.escalation_policy_id
+    where i.status = 'resolved'
+        and (i.created_at, i.id) < (%(after_at)s, %(after_id)s)
+        and (%(urgency)s::text is null or i.urgency = %(urgency)s)
+        and (%(service_ids)s::text[] is null or i.service_id = any(%(service_ids)s))
+        and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))
+        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
+        and (%(words)s::text is null or i.number = %(number)s
+            or position(lower(%(words)s) in lower(i.title)) > 0)
+    order by i.created_at desc, i.id desc
+    limit %(limit)s
+"""
+SELECT_ASSIGNEES = """
+    select a.incident_id, a.user_id, u.name
+    from assignments a join users u on u.id = a.user_id
+    where a.incident_id = any(%(ids)s)
+    order by a.incident_id, a.at, a.user_id
+"""
+# The teams are compared through the services, so that one that sees everything joins nothing.
+SELECT_COUNTS = """
+    select
+        (select count(*) from (select from incidents i
+            where i.status <> 'resolved' and i.status = 'triggered'
+                and (%(visible)s::text[] is null or i.service_id in (
+                    select s.id from services s
+                    join escalation_policies p on p.id = s.escalation_policy_id
+                    where p.team_id = any(%(visible)s)))
+            limit %(most)s) as t) as triggered,
+        (select count(*) from (select from incidents i
+            where i.status <> 'resolved' and i.status = 'acknowledged'
+                and (%(visible)s::text[] is null or i.service_id in (
+                    select s.id from services s
+                    join escalation_policies p on p.id = s.escalation_policy_id
+                    where p.team_id = any(%(visible)s)))
+            limit %(most)s) as a) as acknowledged,
+        (select count(*) from (select from assignments a
+            where a.user_id = %(user_id)s limit %(most)s) as m) as mine
+"""
+SELECT_TRIGGERED_COUNT = """
+    select count(*) from (select from incidents i
+        where i.status <> 'resolved' and i.status = 'triggered'
+            and (%(visible)s::text[] is null or i.service_id in (
+                select s.id from services s
+                join escalation_policies p on p.id = s.escalation_policy_id
+                where p.team_id = any(%(visible)s)))
+        limit %(most)s) as t
+"""
+SELECT_BY_NUMBER = "select id from incidents where number = %(number)s"
+SELECT_SERVICE_CHOICES = """
+    select s.id, s.name from services s
+    join escalation_policies p on p.id = s.escalation_policy_id
+    where s.deleted_at is null
+        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
+    order by lower(s.name), s.id limit %(limit)s
+"""
+SELECT_TEAM_CHOICES = """
+    select id, name from teams
+    where deleted_at is null and (%(visible)s::text[] is null or id = any(%(visible)s))
+    order by lower(name), id limit %(limit)s
+"""
+SELECT_PEOPLE_CHOICES = """
+    select id, name from users where deleted_at is null order by lower(name), id limit %(limit)s
+"""
+# What an empty list shows to prove that the pipe works.
+SELECT_LAST_PROOF = """
+    select
+        (select max(received_at) from (
+            select received_at from events order by seq desc limit 1) as e) as last_event_at,
+        (select max(finished_at) from (
+            select finished_at from deliveries where state = 'sent'
+            order by created_at desc, id desc limit 1) as d) as last_delivery_at,
+        (select finished_at from stages where name = 'escalate') as engine_at
+"""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which incidents a list shows; what is empty does not restrict. `words` is part of a title,
+    or a number with or without its sign."""
+
+    statuses: tuple[str, ...] = ("triggered", "acknowledged")
+    urgency: str | None = None
+    service_ids: tuple[str, ...] = ()
+    team_ids: tuple[str, ...] = ()
+    mine: bool = False
+    words: str = ""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One incident of the list. `returns_at` is when it comes back to be paged for again."""
+
+    id: str
+    number: int
+    title: str
+    status: str
+    urgency: str
+    service_id: str
+    service_name: str
+    created_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+    snoozed_until: datetime | None
+    alert_count: int
+    test: bool
+    returns_at: datetime | None
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many there are, at most `COUNT_AT_MOST`."""
+
+    triggered: int
+    acknowledged: int
+    mine: int
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One entry of a filter or a form."""
+
+    id: str
+    name: str
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """When the pipe was last seen working."""
+
+    last_event_at: datetime | None
+    last_delivery_at: datetime | None
+    engine_at: datetime | None
+
+
+async def page(
+    tx: Tx, actor: Actor, wanted: Filter, *, cursor: str | None = None, limit: int = 25
+) -> Page[Row]:
+    """One page: triggered first, then acknowledged, then resolved, each newest first."""
+    require_somewhere(actor, Permission.VIEW)
+    after_status, after_at, after_id = _start(cursor)
+    params = _params(actor, wanted)
+    rows: list[Row] = []
+    for status in STATUSES:
+        if status not in wanted.statuses or (wanted.mine and status == "resolved"):
+            continue
+        if after_status is not None and STATUSES.index(status) < STATUSES.index(after_status):
+            continue
+        follows = status == after_status
+        rows += await tx.all(
+            Row,
+            SELECT_RESOLVED if status == "resolved" else SELECT_OPEN,
+            {
+                **params,
+                "status": status,
+                "after_at": after_at if follows else _NEWEST,
+                "after_id": after_id if follows else _LAST_ID,
+                "limit": checked_limit(limit) + 1 - len(rows),
+            },
+        )
+        if len(rows) > limit:
+            break
+    return page_of(rows, limit, lambda row: (row.status, row.created_at.isoformat(), row.id))
+
+
+def cursor_after(row: Row) -> str:
+    """The cursor of the page that follows this row."""
+    return write_cursor(row.status, row.created_at.isoformat(), row.id)
+
+
+def _start(cursor: str | None) -> tuple[str | None, datetime, str]:
+    status, at, id = read_cursor(cursor, 3)
+    if status is None or at is None or id is None:
+        return None, _NEWEST, _LAST_ID
+    try:
+        after = datetime.fromisoformat(at)
+    except ValueError:
+        raise Invalid("cursor", "is not one this server gave out") from None
+    if status not in STATUSES or after.tzinfo is None:
+        raise Invalid("cursor", "is not one this server gave out")
+    return status, after, id
+
+
+def _params(actor: Actor, wanted: Filter) -> dict[str, object]:
+    words = wanted.words.strip().replace("\x00", "")
+    digits = words.removeprefix("#")
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= 18
+    return {
+        "urgency": wanted.urgency,
+        "service_ids": list(wanted.service_ids) or None,
+        "team_ids": list(wanted.team_ids) or None,
+        "visible": _visible(actor),
+        "mine": actor.user_id if wanted.mine else None,
+        "words": words or None,
+        "number": int(digits) if is_number else None,
+    }
+
+
+def _visible(actor: Actor) -> list[str] | None:
+    teams = visible_teams(actor)
+    return None if teams is None else list(teams)
+
+
+async def assignees(tx: Tx, incident_ids: Sequence[str]) -> dict[str, list[Choice]]:
+    """Who these incidents are with."""
+    found: dict[str, list[Choice]] = {}
+    for incident_id, user_id, name in await tx.tuples(
+        SELECT_ASSIGNEES, {"ids": list(incident_ids)}
+    ):
+        found.setdefault(incident_id, []).append(Choice(user_id, name))
+    return found
+
+
+async def counts(tx: Tx, actor: Actor) -> Counts:
+    """The figures on the tabs."""
+    asked = {"visible": _visible(actor), "user_id": actor.user_id, "most": COUNT_AT_MOST}
+    found = await tx.one(Counts, SELECT_COUNTS, asked)
+    assert found is not None
+    return found
+
+
+async def triggered_count(tx: Tx, actor: Actor) -> int:
+    """The figure in the navigation, at most `COUNT_AT_MOST`."""
+    asked = {"visible": _visible(actor), "most": COUNT_AT_MOST}
+    return int(await tx.value(SELECT_TRIGGERED_COUNT, asked))
+
+
+async def id_of_number(tx: Tx, number: int) -> str | None:
+    """The id behind a number people say aloud. The page itself checks who may see it."""
+    found: str | None = await tx.value(SELECT_BY_NUMBER, {"number": number})
+    return found
+
+
+async def service_choices(tx: Tx, actor: Actor) -> list[Choice]:
+    """Services to filter by or to open an incident on, by name; at most `MAX_CHOICES`."""
+    asked = {"visible": _visible(actor), "limit": MAX_CHOICES}
+    return await tx.all(Choice, SELECT_SERVICE_CHOICES, asked)
+
+
+async def team_choices(tx: Tx, actor: Actor) -> list[Choice]:
+    """Teams to filter by, by name; at most `MAX_CHOICES`."""
+    asked = {"visible": _visible(actor), "limit": MAX_CHOICES}
+    return await tx.all(Choice, SELECT_TEAM_CHOICES, asked)
+
+
+async def people_choices(tx: Tx) -> list[Choice]:
+    """People to assign to, by name; at most `MAX_CHOICES`."""
+    return await tx.all(Choice, SELECT_PEOPLE_CHOICES, {"limit": MAX_CHOICES})
+
+
+async def proof(tx: Tx) -> Proof:
+    """When an event last came in, a page last got out, and the engine last looked."""
+    found = await tx.one(Proof, SELECT_LAST_PROOF)
+    assert found is not None
+    return found

@@ -1,0 +1,204 @@
+"""Timeline entries as sentences: one thing, and its because.
+
+Rule: an entry is told from what it holds; nothing is looked up, so it reads the same in a year.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tocsin.timeline.model import Kind, LogEntry
+from tocsin.web import formats, words
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the timeline. `detail` is a second line that is not a reason; `quote` is what a
+    person wrote."""
+
+    at: datetime
+    icon: str
+    tone: str
+    text: str
+    because: str | None = None
+    detail: str | None = None
+    quote: str | None = None
+    of: str = "system"
+
+
+def tell(entry: LogEntry) -> Told:
+    """The sentence for one entry; an unknown kind is told by its name."""
+    told = _BY_KIND.get(entry.kind, _other)(entry, entry.data or {})
+    of = "people" if entry.actor_kind in ("person", "key", "reply") else "system"
+    if entry.kind in _PAGING:
+        of = "pages" if of == "system" else of
+    return msgspec.structs.replace(told, of=of)
+
+
+_PAGING = (Kind.ASSIGN, Kind.ESCALATE, Kind.REPEAT, Kind.EXHAUST, Kind.NOTIFY)
+
+
+# The reason of the entry itself is told, unless a teller has a better one or none.
+_OWN = "\N{NULL}"
+
+
+def _told(
+    entry: LogEntry,
+    icon: str,
+    tone: str,
+    text: str,
+    *,
+    because: str | None = _OWN,
+    detail: str | None = None,
+    quote: str | None = None,
+) -> Told:
+    said = words.because(entry.reason) if because == _OWN else because
+    return Told(
+        at=entry.at, icon=icon, tone=tone, text=text, because=said, detail=detail, quote=quote
+    )
+
+
+def _trigger(entry: LogEntry, data: dict[str, Any]) -> Told:
+    if entry.reason == "repeated_alert":
+        count = int(data.get("events") or 1)
+        text = f"{formats.plural(count, 'more event')} from {entry.actor_label}"
+        return _told(entry, "again", "", text, detail=data.get("dedup_key"))
+    summary = data.get("summary") or data.get("title")
+    key = data.get("dedup_key")
+    return _told(
+        entry,
+        "triggered",
+        "hot",
+        f"Triggered by {entry.actor_label}",
+        detail=summary if not key or summary == key else f"{summary or ''} ({key})".strip(),
+    )
+
+
+def _paged(entry: LogEntry, data: dict[str, Any]) -> Told:
+    names = _names(data)
+    level = int(data.get("level") or 0)
+    loop = int(data.get("loop") or 0)
+    where = f", level {level}" if level else ""
+    if loop:
+        where += f", loop {loop + 1}"
+    why = data.get("why")
+    reason = words.because(entry.reason)
+    if why and why != entry.reason and entry.actor_kind == "engine":
+        reason = words.because(str(why))
+    if not names:
+        by = "" if entry.actor_kind == "engine" else f" by {entry.actor_label}"
+        return _told(entry, "oncall", "", f"Assigned{by}", because=reason, detail=_skips(data))
+    by = ""
+    if entry.actor_kind in ("person", "key", "reply"):
+        by = f", by {entry.actor_label}"
+    return _told(
+        entry, "bell", "hot", f"Paged {names}{where}{by}", because=reason, detail=_skips(data)
+    )
+
+
+def _exhausted(entry: LogEntry, data: dict[str, Any]) -> Told:
+    return _told(entry, "warning", "hot", "Nobody is left to page", detail=_skips(data))
+
+
+def _acknowledge(entry: LogEntry, data: dict[str, Any]) -> Told:
+    text = f"Acknowledged by {entry.actor_label}"
+    return _told(entry, "acknowledged", "amber", text, detail="the ladder stopped")
+
+
+def _unacknowledge(entry: LogEntry, data: dict[str, Any]) -> Told:
+    by = "" if entry.actor_kind == "engine" else f" by {entry.actor_label}"
+    return _told(entry, "triggered", "hot", f"Triggered again{by}")
+
+
+def _resolve(entry: LogEntry, data: dict[str, Any]) -> Told:
+    into = data.get("into")
+    if into:
+        text = f"Merged into #{into.get('number')} by {entry.actor_label}"
+        return _told(entry, "merge", "ok", text, because=None)
+    by = "by itself" if entry.actor_kind == "engine" else f"by {entry.actor_label}"
+    return _told(entry, "resolved", "ok", f"Resolved {by}", quote=data.get("note"))
+
+
+def _snooze(entry: LogEntry, data: dict[str, Any]) -> Told:
+    length = formats.duration(float(data.get("seconds") or 0), parts=2)
+    return _told(entry, "moon", "amber", f"Snoozed for {length} by {entry.actor_label}")
+
+
+def _note(entry: LogEntry, data: dict[str, Any]) -> Told:
+    text = f"Note by {entry.actor_label}"
+    return _told(entry, "note", "", text, because=None, quote=data.get("content"))
+
+
+def _notify(entry: LogEntry, data: dict[str, Any]) -> Told:
+    person = (data.get("user") or {}).get("name") or "the person"
+    method = data.get("contact_method") or {}
+    channel = str(data.get("channel") or "message")
+    to = " ".join(filter(None, (method.get("label"), method.get("address"))))
+    detail = words.detail(str(data.get("detail") or ""))
+    if data.get("outcome") == "sent":
+        text = f"{channel.capitalize()} to {person} delivered"
+        return _told(entry, "check", "ok", text, detail=" · ".join(filter(None, (to, detail))))
+    if not data.get("channel"):
+        return _told(entry, "x", "hot", "A person who was to be paged could not be reached")
+    tries = formats.plural(int(data.get("attempts") or 1), "attempt")
+    text = f"{channel.capitalize()} to {person} failed after {tries}"
+    return _told(entry, "x", "hot", text, detail=" · ".join(filter(None, (to, detail))))
+
+
+def _urgency(entry: LogEntry, data: dict[str, Any]) -> Told:
+    by = "" if entry.actor_kind == "integration" else f" by {entry.actor_label}"
+    text = f"Urgency changed from {data.get('from')} to {data.get('to')}{by}"
+    return _told(entry, "high" if data.get("to") == "high" else "low", "", text)
+
+
+def _merge(entry: LogEntry, data: dict[str, Any]) -> Told:
+    numbers = ", ".join(f"#{source.get('number')}" for source in data.get("sources") or [])
+    return _told(entry, "merge", "", f"Took in {numbers}, by {entry.actor_label}", because=None)
+
+
+def _field(entry: LogEntry, data: dict[str, Any]) -> Told:
+    if data.get("field") == "title":
+        text = f"Title changed by {entry.actor_label}"
+        return _told(entry, "pen", "", text, because=None, detail=f"was: {data.get('from')}")
+    if entry.reason == "alert_resolved":
+        left = formats.plural(int(data.get("open_alerts") or 0), "alert")
+        text = f"Alert closed by {entry.actor_label}, {left} still open"
+        return _told(entry, "check", "ok", text, detail=data.get("dedup_key"))
+    return _other(entry, data)
+
+
+def _other(entry: LogEntry, data: dict[str, Any]) -> Told:
+    return _told(entry, "dot", "", f"{entry.kind.replace('_', ' ').capitalize()}")
+
+
+def _names(data: dict[str, Any]) -> str:
+    names = [str(user.get("name")) for user in data.get("users") or []]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1] if names else "")))
+
+
+def _skips(data: dict[str, Any]) -> str | None:
+    skipped = data.get("skipped") or []
+    if not skipped:
+        return None
+    said = [f"level {skip.get('level')}: {words.skipped(skip.get('reason'))}" for skip in skipped]
+    return "passed over " + "; ".join(dict.fromkeys(said))
+
+
+_BY_KIND: dict[str, Callable[[LogEntry, dict[str, Any]], Told]] = {
+    Kind.TRIGGER: _trigger,
+    Kind.ACKNOWLEDGE: _acknowledge,
+    Kind.UNACKNOWLEDGE: _unacknowledge,
+    Kind.RESOLVE: _resolve,
+    Kind.ASSIGN: _paged,
+    Kind.DELEGATE: _paged,
+    Kind.ESCALATE: _paged,
+    Kind.REPEAT: _paged,
+    Kind.EXHAUST: _exhausted,
+    Kind.SNOOZE: _snooze,
+    Kind.ANNOTATE: _note,
+    Kind.NOTIFY: _notify,
+    Kind.URGENCY_CHANGE: _urgency,
+    Kind.MERGE: _merge,
+    Kind.FIELD_CHANGE: _field,
+}
