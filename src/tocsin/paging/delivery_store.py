@@ -188,8 +188,7 @@ from (
     for update skip locked
 ) as expired
 where d.id = expired.id
-returning d.id, d.kind, d.page_id, d.bundle_id, d.incident_id, d.user_id, d.contact_method_id,
-    d.channel, d.attempts, d.fence, d.started_at, d.leased_by
+returning d.id, d.attempts, d.fence, d.started_at, d.leased_by
 """
 
 # What the person's other methods have already been used for, on the same pages.
