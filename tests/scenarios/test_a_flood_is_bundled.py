@@ -13,5 +13,8 @@ async def test_the_first_come_singly_and_the_rest_together(world: World) -> None
         ann.expects_page(title)
     ann.expects_nothing()
     await world.advance(seconds=60)
-    ann.expects_page(*titles[3:])
+    # Ten are named, oldest first, and the others are counted.
+    bundle = ann.expects_page(*titles[3:13])
+    assert bundle.kind == "bundle"
+    assert bundle.more == 7
     ann.expects_nothing()

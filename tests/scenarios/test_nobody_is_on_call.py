@@ -39,4 +39,4 @@ async def test_an_empty_ladder_is_never_silent(world: World) -> None:
     await world.service("checkout", [[empty]], minutes=10, auto_resolve_timeout=None)
     await world.trigger("checkout", "db-down")
     world["ann"].expects_page("db-down")
-    assert any("catch_all" in reason for _, reason in await world.reasons("db-down"))
+    assert ("assign", "nobody_on_call") in await world.reasons("db-down")
