@@ -17,6 +17,7 @@ from tocsin.core.errors import Problem
 # `tocsin --help` costs nothing.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("tocsin.cli.serve", "serve", "Start the server: pages, API and engine."),
+    "db": ("tocsin.cli.db", "db", "The database: shell, schema, migrations."),
     "doctor": ("tocsin.cli.doctor", "doctor", "Check the installation and say what to mend."),
     "config": ("tocsin.cli.config", "config", "Show every setting and where it comes from."),
     "key": ("tocsin.cli.key", "key", "REST keys: create, list, revoke."),

@@ -6,9 +6,7 @@ A command never decides which: what it does is the same beside a running server 
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -37,18 +35,6 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
 
     dsn: str
     embedded: EmbeddedPostgres | None
-
-    def tool(self, name: str) -> Path:
-        """A PostgreSQL program such as pg_dump: the embedded server's own, else the system's."""
-        if self.embedded is not None:
-            return self.embedded.tool_path(name)
-        found = shutil.which(name)
-        if found is None:
-            raise CommandProblem(
-                f"{name} is not on the PATH: install PostgreSQL's client programs, of the"
-                " server's version or newer"
-            )
-        return Path(found)
 
 
 class Hand(msgspec.Struct, frozen=True, kw_only=True):

@@ -330,3 +330,12 @@ async def server_answers(dsn: str, seconds: float = 3.0) -> bool:
                 return True
     except (psycopg.Error, TimeoutError):
         return False
+
+
+def command_line_dsn(dsn: str) -> tuple[str, dict[str, str]]:
+    """A DSN for the argument list of a PostgreSQL program, and the environment that completes it:
+    a password on a command line could be read by every user of the machine."""
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    password = parts.pop("password", None)
+    secret = {} if password is None else {"PGPASSWORD": str(password)}
+    return psycopg.conninfo.make_conninfo("", **parts), secret
