@@ -30,6 +30,8 @@ order by p.name, p.id
 limit %(limit)s
 """
 
+SELECT_TURNS = "select level_id, turn from escalation_turns where level_id = any(%(ids)s)"
+
 
 class ScheduleName(msgspec.Struct, frozen=True, kw_only=True):
     """A schedule as far as a target names it."""
@@ -78,3 +80,8 @@ async def policies_using(tx: Tx, schedule_ids: Sequence[str]) -> dict[str, list[
     for use in await tx.all(PolicyUse, SELECT_POLICIES_USING, asked):
         uses[use.schedule_id].append(use)
     return uses
+
+
+async def turns(tx: Tx, level_ids: Sequence[str]) -> dict[str, int]:
+    """Whose turn it is on each round-robin level; levels never used are left out."""
+    return dict(await tx.tuples(SELECT_TURNS, {"ids": list(level_ids)}))
