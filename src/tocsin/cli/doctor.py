@@ -19,6 +19,7 @@ from tocsin.accounts.model import SYSTEM, Role, User
 from tocsin.cli import doctor_rules as rules
 from tocsin.cli.database import CommandProblem, Hand, run_with_database
 from tocsin.cli.doctor_rules import Check, Verdict
+from tocsin.cli.living import living_nodes
 from tocsin.cli.options import load, settings_options
 from tocsin.core import migrate
 from tocsin.core.clock import LogicalClock
@@ -123,8 +124,7 @@ async def examine(hand: Hand, settings: Settings) -> list[Check]:
         return [*checks, rules.schema((), str(error))]
     if missing:
         return checks
-    async with database.transaction() as tx:
-        checks += await _running(tx)
+    checks += await _running(hand)
     await nodes.join_time(database, hand.clock)
     now = hand.clock.now()
     async with database.transaction() as tx:
@@ -134,25 +134,15 @@ async def examine(hand: Hand, settings: Settings) -> list[Check]:
     return checks
 
 
-async def _running(tx: Tx) -> list[Check]:
-    """Clocks and living nodes; their beats are told in the product's own time."""
-    stored: datetime | None = await tx.value(SELECT_TIME)
-    wall = await tx.server_time()
+async def _running(hand: Hand) -> list[Check]:
+    """Clocks and living nodes. A server that is stopped has no time of its own to compare."""
+    alive = await living_nodes(hand.database, hand.clock)
+    async with hand.database.transaction() as tx:
+        stored: datetime | None = await tx.value(SELECT_TIME)
+        wall = await tx.server_time()
     machine = (LogicalClock().now() - wall).total_seconds()
-    alive = []
-    if stored is not None:
-        since = stored - timedelta(seconds=nodes.ALIVE_SECONDS)
-        alive = [node for node in await nodes.living(tx) if node.beat_at >= since]
-    # A stopped server's last time lies in the past: only a living one has a time to compare.
-    logical = (stored - wall).total_seconds() if stored is not None and alive else None
-    if logical is not None and logical < -nodes.ALIVE_SECONDS * 12:
-        alive, logical = [], None
-    return [
-        rules.clocks(machine, logical),
-        rules.nodes(
-            sum(node.role != "web" for node in alive), sum(node.role != "engine" for node in alive)
-        ),
-    ]
+    logical = (stored - wall).total_seconds() if stored is not None and alive.nodes else None
+    return [rules.clocks(machine, logical), rules.nodes(alive.engines, alive.webs)]
 
 
 async def _people(tx: Tx, settings: Settings, now: datetime) -> list[Check]:
