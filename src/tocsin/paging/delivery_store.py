@@ -4,7 +4,8 @@ INSERT_DELIVERIES = """
 insert into deliveries (id, kind, cause, page_id, bundle_id, incident_id, user_id,
     contact_method_id, channel, state, reason, due_at, first_due_at, created_at, finished_at)
 select id, kind, cause, page_id, bundle_id, incident_id, user_id, contact_method_id, channel,
-    state, reason, due_at, due_at, %(now)s, case when state = 'queued' then null else %(now)s end
+    state, reason, due_at, due_at, %(now)s,
+    case when state = 'queued' then null else %(now)s::timestamptz end
 from unnest(%(ids)s::text[], %(kinds)s::text[], %(causes)s::text[], %(page_ids)s::text[],
     %(bundle_ids)s::text[], %(incident_ids)s::text[], %(user_ids)s::text[],
     %(contact_method_ids)s::text[], %(channels)s::text[], %(states)s::text[],
@@ -158,7 +159,7 @@ update deliveries d
 set state = done.state, reason = coalesce(done.reason, d.reason), detail = done.detail,
     provider_id = coalesce(done.provider_id, d.provider_id), leased_until = null,
     due_at = coalesce(done.due_at, d.due_at),
-    finished_at = case when done.state = 'queued' then null else %(now)s end
+    finished_at = case when done.state = 'queued' then null else %(now)s::timestamptz end
 from unnest(%(ids)s::text[], %(states)s::text[], %(reasons)s::text[], %(details)s::text[],
     %(provider_ids)s::text[], %(due_ats)s::timestamptz[])
     as done (id, state, reason, detail, provider_id, due_at)

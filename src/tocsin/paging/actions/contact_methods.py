@@ -149,7 +149,7 @@ async def add_contact_method(
                 },
             )
     method = await contact_method(tx, id)
-    await _audit(tx, actor, now, "create", None, method)
+    await _audit(tx, actor, now, "create", before=None, after=method)
     return method
 
 
@@ -193,7 +193,7 @@ async def change_contact_method(
             {"id": id, "secret_sealed": _sealed_secret(secret, id, secret_box)},
         )
     after = await contact_method(tx, id)
-    await _audit(tx, actor, now, "update", before, after)
+    await _audit(tx, actor, now, "update", before=before, after=after)
     return after
 
 
@@ -202,7 +202,7 @@ async def remove_contact_method(tx: Tx, actor: Actor, id: str, now: datetime) ->
     before = await _locked(tx, actor, id)
     await tx.execute(store.DELETE_RULES_OF_METHOD, {"contact_method_id": id})
     await tx.execute(store.DELETE_METHOD, {"id": id, "now": now})
-    await _audit(tx, actor, now, "delete", before, None)
+    await _audit(tx, actor, now, "delete", before=before, after=None)
 
 
 async def send_test(tx: Tx, actor: Actor, contact_method_id: str, now: datetime) -> str:
@@ -309,6 +309,7 @@ async def _audit(
     actor: Actor,
     now: datetime,
     action: str,
+    *,
     before: ContactMethod | None,
     after: ContactMethod | None,
 ) -> None:

@@ -51,7 +51,7 @@ async def add_rule(tx: Tx, actor: Actor, draft: RuleDraft, now: datetime) -> Not
         delay_seconds=draft.delay_seconds,
     )
     await tx.execute(store.INSERT_RULE, msgspec.structs.asdict(rule))
-    await _audit(tx, actor, now, "create", None, rule)
+    await _audit(tx, actor, now, "create", before=None, after=rule)
     return rule
 
 
@@ -72,7 +72,7 @@ async def change_rule(
         delay_seconds=draft.delay_seconds,
     )
     await tx.execute(store.UPDATE_RULE, msgspec.structs.asdict(after))
-    await _audit(tx, actor, now, "update", before, after)
+    await _audit(tx, actor, now, "update", before=before, after=after)
     return after
 
 
@@ -83,7 +83,7 @@ async def remove_rule(tx: Tx, actor: Actor, id: str, now: datetime) -> None:
         raise NotFound("notification rule", id)
     require_self_or(actor, rule.user_id, Permission.MANAGE_USERS)
     await tx.execute(store.DELETE_RULE, {"id": id})
-    await _audit(tx, actor, now, "delete", rule, None)
+    await _audit(tx, actor, now, "delete", before=rule, after=None)
 
 
 async def _locked_rules(tx: Tx, user_id: str) -> list[NotificationRule]:
@@ -111,6 +111,7 @@ async def _audit(
     actor: Actor,
     now: datetime,
     action: str,
+    *,
     before: NotificationRule | None,
     after: NotificationRule | None,
 ) -> None:
