@@ -1,5 +1,6 @@
 """Parsers never raise, what they make can be stored, and both ways through v2 agree."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -16,7 +17,11 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 texts = st.text(st.characters(), max_size=20)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
@@ -107,7 +112,7 @@ def test_no_bytes_make_a_parser_raise(format: Format, body: bytes) -> None:
 
 @given(wire=bodies_v2 | bodies_v1 | groups)
 def test_no_json_makes_a_parser_raise(wire: dict[str, Any]) -> None:
-    body = msgspec.json.encode(wire)
+    body = json.dumps(wire).encode()
     for format in Format:
         check(events_of(format, body, "MADE"))
     change.read(body)
@@ -115,7 +120,7 @@ def test_no_json_makes_a_parser_raise(wire: dict[str, Any]) -> None:
 
 @given(wire=bodies_v2 | bodies_v1 | groups)
 def test_what_the_front_door_takes_the_engine_can_read(wire: dict[str, Any]) -> None:
-    body = msgspec.json.encode(wire)
+    body = json.dumps(wire).encode()
     format, message = read_any(body)
     found = events_of(format, body, "MADE")
     assert isinstance(found, Rejected) is isinstance(message, Rejected)
@@ -123,9 +128,9 @@ def test_what_the_front_door_takes_the_engine_can_read(wire: dict[str, Any]) -> 
 
 @given(wire=bodies_v2, needs_key=st.booleans())
 def test_both_ways_through_version_2_agree(wire: dict[str, Any], needs_key: bool) -> None:
-    body = msgspec.json.encode(wire)
+    body = json.dumps(wire).encode()
     quick = pagerduty_v2.read(body, needs_key=needs_key)
-    slow = pagerduty_v2.read_object(msgspec.json.decode(body), needs_key=needs_key)
+    slow = pagerduty_v2.read_object(decode(repair(body)), needs_key=needs_key)
     assert quick == slow
 
 

@@ -119,6 +119,12 @@ def test_every_error_is_told_at_once() -> None:
             "occurred_at",
             datetime(2026, 3, 2, 9, 0, 0, 500_000, tzinfo=UTC),
         ),
+        (
+            {"payload_with": {"timestamp": "2026-03-02T09:00:00+00:00Z"}},
+            "occurred_at",
+            datetime(2026, 3, 2, 9, 0, tzinfo=UTC),
+        ),
+        ({"payload_with": {"timestamp": "0001-01-01T00:00:00Z"}}, "occurred_at", None),
         ({"dedup_key": "k" * 255}, "dedup_key", "k" * 255),
         ({"dedup_key": 42}, "dedup_key", "42"),
         ({"dedup_key": None}, "dedup_key", ""),

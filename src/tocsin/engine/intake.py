@@ -44,13 +44,19 @@ SERVICE_DISABLED = "service_disabled"
 
 
 async def run_due(
-    database: Database, clock: Clock, *, record: Recorder, limit: int = BATCH_ROWS
+    database: Database,
+    clock: Clock,
+    *,
+    record: Recorder,
+    limit: int = BATCH_ROWS,
+    most_bytes: int = BATCH_BYTES,
 ) -> int:
     """Go once around the slices with something due; the number of rows dealt with.
 
+    At most `limit` bodies and about `most_bytes` of them go into one transaction.
     `record` is `incidents.actions.record_events`. Raises Unavailable with the database away.
     """
-    intake = _Intake(database, clock, record)
+    intake = _Intake(database, clock, record, most_bytes)
     async with database.transaction() as tx:
         slices = await intake_store.slices_waiting(tx, clock.now())
     share = max(LEAST_ROWS, PASS_ROWS // len(slices)) if slices else 0
@@ -61,10 +67,11 @@ async def run_due(
 
 
 class _Intake:
-    def __init__(self, database: Database, clock: Clock, record: Recorder) -> None:
+    def __init__(self, database: Database, clock: Clock, record: Recorder, most_bytes: int) -> None:
         self.database = database
         self.clock = clock
         self.record = record
+        self.most_bytes = most_bytes
 
     async def run_slice(self, slice: int, limit: int) -> int:
         """One batch of a slice; 0 when another node is at it."""
@@ -74,7 +81,9 @@ class _Intake:
                 if not await intake_store.lock_slice(tx, slice):
                     return 0
                 now = self.clock.now()
-                taken = await intake_store.take(tx, slice, now, limit=limit, most_bytes=BATCH_BYTES)
+                taken = await intake_store.take(
+                    tx, slice, now, limit=limit, most_bytes=self.most_bytes
+                )
                 outcomes = await self._record(tx, taken, now)
                 crash_points.reach(RECORDED)
         except Exception as error:

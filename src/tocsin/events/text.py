@@ -96,10 +96,14 @@ def moment(value: Any) -> datetime | None:
     """An ISO 8601 time in UTC, or None for what cannot be read. Without a zone it means UTC."""
     if not isinstance(value, str) or not value.strip():
         return None
-    try:
-        return _in_utc(datetime.fromisoformat(value.strip()))
-    except (ValueError, OverflowError):
-        return None
+    value = value.strip()
+    # Python's own PagerDuty client writes both an offset and a Z.
+    for form in (value, value.removesuffix("Z")):
+        try:
+            return _in_utc(datetime.fromisoformat(form))
+        except (ValueError, OverflowError):
+            continue
+    return None
 
 
 def _in_utc(at: datetime) -> datetime | None:

@@ -37,11 +37,17 @@ class GroupCommit:
     """Commits what requests bring, many at a time."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, flush_seconds: float = FLUSH_SECONDS
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        flush_seconds: float = FLUSH_SECONDS,
+        waiting_rows: int = WAITING_ROWS,
     ) -> None:
         self.database = database
         self.clock = clock
         self.flush_seconds = flush_seconds
+        self.waiting_rows = waiting_rows
         self.commits = 0
         self._queue: deque[Waiting] = deque()
         self._rows = 0
@@ -54,7 +60,7 @@ class GroupCommit:
         Raises Overloaded when too much waits, Unavailable when the database did not confirm in
         time (the row may or may not be kept), DatabaseError when it refused this row.
         """
-        if self._rows >= WAITING_ROWS or self._bytes >= WAITING_BYTES:
+        if self._rows >= self.waiting_rows or self._bytes >= WAITING_BYTES:
             raise Overloaded
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
