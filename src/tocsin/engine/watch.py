@@ -49,7 +49,8 @@ class Watch:
         """Store the stages' signs of life and look for what is overdue."""
         now = self.clock.now()
         steady = self.clock.steady()
-        finished = self.finished_at()
+        # A copy: other stages finish while this one waits for the database.
+        finished = dict(self.finished_at())
         times = [now - timedelta(seconds=max(0.0, steady - at)) for at in finished.values()]
         for name, at in finished.items():
             metrics.STAGE_AGE.labels(name).set(max(0.0, steady - at))
