@@ -172,7 +172,7 @@ class House:
         return outcome.incident_id
 
     async def pass_time(self, **by: float) -> None:
-        """Move time a second at a stretch of at most a minute, and let what is due happen."""
+        """Move time from one due thing to the next, and let each happen."""
         end = self.now + timedelta(**by)
         while self.now < end:
             async with self.database.transaction() as tx:
@@ -182,6 +182,9 @@ class House:
                 await incidents.run_timers(tx, self.now, 100)
             async with self.database.transaction() as tx:
                 await incidents.advance_escalations(tx, self.now, 100)
+            async with self.database.transaction() as tx:
+                left = await incidents.next_due(tx)
+            assert left is None or left > self.now, "what was due is still due"
 
     async def row(self, statement: Any, **params: Any) -> dict[str, Any]:
         """The one row of a query."""
