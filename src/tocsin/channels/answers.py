@@ -17,6 +17,8 @@ _MAY_HEAL = {408, 425, 429}
 def receipt_of(answer: Answer, now: datetime, provider_id: str | None = None) -> Receipt:
     """The receipt for an answer; `now` turns a Retry-After date into seconds."""
     detail = f"HTTP {answer.status}"
+    if 300 <= answer.status < 400:
+        return Dead(detail=f"{detail}: redirects are not followed, give the final address")
     if answer.ok:
         return Sent(detail=detail, provider_id=provider_id)
     said = answer.text(200)
@@ -37,7 +39,7 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
     else:
         try:
             then = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if then.tzinfo is None:
             then = then.replace(tzinfo=UTC)

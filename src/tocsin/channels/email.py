@@ -3,26 +3,33 @@
 `Message-ID` follows from the delivery, so a repeat is recognised, and mails about one incident
 thread together by `References`. A name or title can put nothing into a header: control characters
 are removed before the standard library's policy encodes it. The mail server's address is judged by
-the outbound guard when the connection is made, and TLS checks the name that was configured.
+the outbound guard when the connection is made, and TLS checks the name that was configured. With
+`starttls` or `tls` neither the password nor the mail ever goes out unencrypted.
 """
 
 import asyncio
+import contextlib
 import html
-import socket
+import re
 import ssl
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
 import aiosmtplib
 import msgspec
 
 from tocsin.channels import texts
 from tocsin.channels.model import Dead, Message, Receipt, Retry, Sent
-from tocsin.core.http import Guard, OutboundError, Refused
+from tocsin.core.http import TOTAL_SECONDS, Outbound, OutboundError, Refused
 
-CONNECT_SECONDS = 5.0
-SEND_SECONDS = 6.0
+STEP_SECONDS = 5.0
+GOODBYE_SECONDS = 0.5
+MOST_ADDRESS = 254
 NOT_CONFIGURED = "e-mail is not set up: TOCSIN_SMTP_HOST names no mail server"
+_WRONG_ADDRESS = "give one plain address, such as you@example.com"
+# The unquoted form of RFC 5321; quoted local parts exist on paper.
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}\Z")
 
 
 class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +49,10 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.sender or f"tocsin@{self.host or self.public_host}"
 
 
+class _Misconfigured(Exception):
+    """The server cannot do what the settings ask for."""
+
+
 class EmailChannel:
     """Sends by SMTP, one connection a message."""
 
@@ -52,11 +63,11 @@ class EmailChannel:
     needs_secret = False
 
     def __init__(
-        self, guard: Guard, settings: SmtpSettings, tls_context: ssl.SSLContext | None = None
+        self, outbound: Outbound, settings: SmtpSettings, tls_context: ssl.SSLContext | None = None
     ) -> None:
-        self._guard = guard
+        self._outbound = outbound
         self._settings = settings
-        self._tls_context = tls_context
+        self._tls_context = tls_context or outbound.tls
 
     def missing(self) -> str | None:
         """The mail server."""
@@ -64,81 +75,106 @@ class EmailChannel:
 
     def check_address(self, address: str) -> str | None:
         """One plain address."""
-        if len(address) > 254 or any(not c.isprintable() or c in ' ,;<>"' for c in address):
-            return "give one plain address, such as you@example.com"
-        local, _, domain = parseaddr(address)[1].rpartition("@")
-        if not local or ("." not in domain.strip(".") and domain != "localhost"):
-            return "give one plain address, such as you@example.com"
-        return None
+        return None if normal(address) else _WRONG_ADDRESS
 
     async def send(self, message: Message, address: str, secret: str | None) -> Receipt:
         """Hand the mail to the server."""
         settings = self._settings
+        to = normal(address)
         if settings.host is None:
             return Dead(detail=NOT_CONFIGURED)
-        mail = compose(message, address, settings)
+        if to is None:
+            return Dead(detail=f"this is not an e-mail address: {_WRONG_ADDRESS}")
         try:
-            addresses = await self._guard.addresses(settings.host, settings.port)
+            mail = compose(message, to, settings)
+        except ValueError as error:
+            return Dead(detail=f"TOCSIN_SMTP_FROM is not an address mail can come from ({error})")
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                said = await self._hand_over(mail, settings.host)
         except Refused as error:
-            return Dead(detail=str(error))
+            return Dead(detail=f"the mail server may not be called: {error.reason}")
         except OutboundError as error:
-            return Retry(detail=str(error))
-        try:
-            said = await self._hand_over(mail, addresses[0])
+            return Retry(detail=f"the mail server was not reached: {error.reason}")
+        except _Misconfigured as error:
+            return Dead(detail=str(error))
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return _refusal(error.recipients[0].code, error.recipients[0].message)
         except aiosmtplib.SMTPResponseException as error:
             return _refusal(error.code, error.message)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            first = error.recipients[0]
-            return _refusal(first.code, first.message)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            return Retry(detail=f"{type(error).__name__}: {error}"[:300])
-        return Sent(detail=said[:200], provider_id=str(mail["Message-ID"]))
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            # TimeoutError is an OSError. What ssl and smtp report here may pass by itself.
+            said = texts.one_line(str(error)) or type(error).__name__
+            return Retry(detail=f"the mail server broke off: {said}"[:300])
+        return Sent(detail=texts.one_line(said)[:200], provider_id=str(mail["Message-ID"]))
 
-    async def _hand_over(self, mail: EmailMessage, connect_to: str) -> str:
+    async def _hand_over(self, mail: EmailMessage, host: str) -> str:
         settings = self._settings
-        assert settings.host is not None
-        context = self._tls_context or ssl.create_default_context()
-        # The socket goes to the judged address; the certificate is checked for the name.
+        # The socket is at the judged address; the certificate is checked for the name.
         client = aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=None,
-            sock=await _connect(connect_to, settings.port),
-            timeout=CONNECT_SECONDS,
+            hostname=host,
+            sock=await self._outbound.connect(host, settings.port),
+            timeout=STEP_SECONDS,
             use_tls=settings.tls == "tls",
             start_tls=False,
-            tls_context=context,
+            tls_context=self._tls_context,
             local_hostname=settings.public_host,
         )
-        async with client:
+        try:
+            await client.connect()
+            await client.ehlo()
             if settings.tls == "starttls":
-                await client.starttls(server_hostname=settings.host, timeout=CONNECT_SECONDS)
-            if settings.user and settings.password:
-                await client.login(settings.user, settings.password, timeout=CONNECT_SECONDS)
-            _, said = await client.send_message(mail, timeout=SEND_SECONDS)
+                await self._encrypt(client, host)
+            if settings.user:
+                await self._sign_in(client, settings.user, settings.password or "")
+            _, said = await client.send_message(mail)
+            # It is sent whatever becomes of the goodbye.
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit(timeout=GOODBYE_SECONDS)
             return said
+        finally:
+            client.close()
+
+    async def _encrypt(self, client: aiosmtplib.SMTP, host: str) -> None:
+        if not client.supports_extension("starttls"):
+            raise _Misconfigured(
+                f"the mail server {host} offers no STARTTLS:"
+                " set TOCSIN_SMTP_TLS to tls (port 465), or to none if you trust the network"
+            )
+        await client.starttls(server_hostname=host)
+        await client.ehlo()
+
+    async def _sign_in(self, client: aiosmtplib.SMTP, user: str, password: str) -> None:
+        if not client.supported_auth_methods:
+            raise _Misconfigured(
+                "the mail server takes no user name on this connection:"
+                " unset TOCSIN_SMTP_USER, or protect the connection with TOCSIN_SMTP_TLS"
+            )
+        await client.login(user, password)
+
+
+def normal(address: str) -> str | None:
+    """The address as mail servers read it, with an international domain in its ASCII form."""
+    local, at, domain = address.strip().rpartition("@")
+    try:
+        ascii_domain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return None
+    if not at or not _LOCAL.match(local) or len(local) > 64 or len(address) > MOST_ADDRESS:
+        return None
+    if ascii_domain != "localhost" and not _DOMAIN.match(ascii_domain):
+        return None
+    return f"{local}@{ascii_domain}"
 
 
 def _refusal(code: int, said: str) -> Receipt:
     """RFC 5321, 4.2.1: 4yz may be tried again, 5yz may not."""
-    detail = f"SMTP {code}: {said}"[:300]
+    detail = f"SMTP {code}: {texts.one_line(said)}"[:300]
     return Dead(detail=detail) if 500 <= code < 600 else Retry(detail=detail)
 
 
-async def _connect(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    connection = socket.socket(family, socket.SOCK_STREAM)
-    connection.setblocking(False)
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await asyncio.get_running_loop().sock_connect(connection, (address, port))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def compose(message: Message, address: str, settings: SmtpSettings) -> EmailMessage:
-    """The mail, as it goes over the wire."""
+    """The mail, as it goes over the wire. Raises ValueError when the sender is no address."""
     mail = EmailMessage()
     host = settings.public_host
     mail["From"] = settings.from_address
@@ -151,8 +187,14 @@ def compose(message: Message, address: str, settings: SmtpSettings) -> EmailMess
         thread = f"<incident-{message.incidents[0].incident_id}@{host}>"
         mail["References"] = thread
         mail["In-Reply-To"] = thread
+    mail["List-Id"] = f"Pages from Tocsin <pages.{host}>"
+    # No out-of-office answers, please: nobody reads them.
     mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Priority"] = "1" if any(i.urgency == "high" for i in message.incidents) else "3"
+    mail["X-Auto-Response-Suppress"] = "All"
+    if any(line.urgency == "high" for line in message.incidents):
+        mail["X-Priority"] = "1"
+        mail["Importance"] = "high"
+    mail["X-Tocsin-Delivery"] = message.delivery_id
     paragraphs = texts.paragraphs(message)
     mail.set_content(_plain(paragraphs, message))
     mail.add_alternative(_html(paragraphs, message), subtype="html")
@@ -177,7 +219,7 @@ def _html(paragraphs: list[str], message: Message) -> str:
             'font-weight:600;text-decoration:none">Acknowledge</a></p>'
         )
     if message.incident_url:
-        body += f'<p><a href="{html.escape(message.incident_url)}">Open the incident</a></p>'
+        body += f'<p><a href="{html.escape(message.incident_url)}">Open</a></p>'
     return (
         '<!doctype html><html lang="en"><body style="font-family:sans-serif;font-size:16px">'
         f"{body}</body></html>"

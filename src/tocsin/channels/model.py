@@ -24,6 +24,7 @@ class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     created_at: datetime
     alert_count: int = 1
+    priority: str | None = None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

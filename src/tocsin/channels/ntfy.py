@@ -5,6 +5,7 @@ highest priority, which rings through "do not disturb" where the phone allows it
 JSON form of ntfy's documented API, posted to the server's root.
 """
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,8 +16,8 @@ from tocsin.channels.answers import receipt_of
 from tocsin.channels.model import Dead, Message, Receipt, Retry, Sent
 from tocsin.core.http import Outbound, Refused, Unreachable, url_problem
 
-MOST_TOPIC = 64
-MOST_BODY = 3500
+_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+MOST_BODY = 3800  # bytes; ntfy turns what is longer than 4096 into an attachment
 URGENT, NORMAL = 5, 3
 
 
@@ -45,33 +46,34 @@ class NtfyChannel:
             problem = url_problem(address)
             if problem:
                 return problem
-            topic = urlsplit(address).path.strip("/")
-        if (
-            not 1 <= len(topic) <= MOST_TOPIC
-            or not topic.replace("-", "").replace("_", "").isalnum()
-        ):
-            return "a topic has 1 to 64 letters, digits, - or _"
-        return None if topic.isascii() else "a topic has plain letters only"
+            parts = urlsplit(address)
+            if parts.query or parts.fragment:
+                return "give the topic's address without what follows the ? or #"
+            topic = parts.path.strip("/")
+        if not _TOPIC.match(topic):
+            return "a topic has 1 to 64 letters, digits, - or _, such as oncall-4f8a2c"
+        return None
 
     async def send(self, message: Message, address: str, secret: str | None) -> Receipt:
-        """Publish the message."""
+        """Publish the message. A secret is the access token for the address's server."""
         server, topic = self._server, address
         if "://" in address:
             parts = urlsplit(address)
             server, topic = f"{parts.scheme}://{parts.netloc}", parts.path.strip("/")
         headers = {"content-type": "application/json"}
         # The token belongs to the configured server and must not be shown to another one.
-        if self._token and server == self._server:
-            headers["authorization"] = f"Bearer {self._token}"
+        token = secret or (self._token if server == self._server else None)
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         body = msgspec.json.encode(publication(message, topic))
         try:
             answer = await self._outbound.request(
                 "POST", server + "/", headers=headers, content=body
             )
         except Refused as error:
-            return Dead(detail=str(error))
+            return Dead(detail=error.reason)
         except Unreachable as error:
-            return Retry(detail=str(error))
+            return Retry(detail=error.reason)
         return _read(receipt_of(answer, message.now), answer.body)
 
 
@@ -88,26 +90,27 @@ def _read(receipt: Receipt, body: bytes) -> Receipt:
     except msgspec.MsgspecError:
         published = _Published()
     if not published.id:
-        return Retry(detail="the answer was 200 but not one of an ntfy server")
+        return Retry(detail=f"{receipt.detail}, but the answer is not one of an ntfy server")
     return Sent(detail=receipt.detail, provider_id=published.id)
 
 
 def publication(message: Message, topic: str) -> dict[str, Any]:
     """The JSON ntfy takes."""
+    # A test rings as loud as a page would: that is what is being tested.
     high = any(line.urgency == "high" for line in message.incidents) or message.kind == "test"
     body: dict[str, Any] = {
         "topic": topic,
         "title": texts.subject(message),
-        "message": "\n\n".join(texts.paragraphs(message))[:MOST_BODY],
+        "message": texts.clip_bytes("\n\n".join(texts.paragraphs(message)), MOST_BODY),
         "priority": URGENT if high else NORMAL,
         "tags": ["rotating_light"] if message.kind != "test" else ["white_check_mark"],
     }
     actions = []
     if message.acknowledge_url:
-        body["click"] = message.acknowledge_url
         actions.append({"action": "view", "label": "Acknowledge", "url": message.acknowledge_url})
     if message.incident_url:
         actions.append({"action": "view", "label": "Open", "url": message.incident_url})
     if actions:
+        body["click"] = actions[0]["url"]
         body["actions"] = actions
     return body

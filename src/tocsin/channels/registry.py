@@ -27,7 +27,7 @@ def build(
 ) -> Mapping[str, Channel]:
     """The channels by name, in the order a form offers them. `extra` ones win over built ones."""
     channels: list[Channel] = [
-        EmailChannel(outbound.guard, settings.smtp),
+        EmailChannel(outbound, settings.smtp),
         NtfyChannel(outbound, settings.ntfy_url, settings.ntfy_token),
         SlackChannel(outbound),
         WebhookChannel(outbound),

@@ -1,9 +1,12 @@
 """Slack: a message through an incoming webhook. The address is the webhook's URL, and a secret.
 
 Slack answers `ok` in the body when it took the message; a 200 with anything else is not a yes.
+Mattermost and others that take the same form work as well: they show `text`, Slack shows `blocks`.
+Links stand in the text: a button makes Slack call an app's server, and a webhook has none.
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,7 +15,25 @@ from tocsin.channels.answers import receipt_of
 from tocsin.channels.model import Dead, Message, Receipt, Retry, Sent
 from tocsin.core.http import Outbound, Refused, Unreachable, url_problem
 
-MOST_BLOCK = 2900
+MOST_BLOCK = 2400  # Slack takes 3000; an escaped character is up to five long, cut before that.
+_HINT = "https://hooks.slack.com/services/T.../B.../..."
+# What Slack says of a webhook that will never work again, whatever the status beside it.
+_FINAL = frozenset(
+    {
+        "action_prohibited",
+        "channel_is_archived",
+        "channel_not_found",
+        "invalid_payload",
+        "invalid_token",
+        "no_active_hooks",
+        "no_service",
+        "no_service_id",
+        "no_team",
+        "posting_to_general_channel_denied",
+        "team_disabled",
+        "user_not_found",
+    }
+)
 
 
 class SlackChannel:
@@ -21,7 +42,7 @@ class SlackChannel:
     name = "slack"
     label = "Slack"
     address_label = "Incoming webhook URL"
-    address_hint = "https://hooks.slack.com/services/..."
+    address_hint = _HINT
     needs_secret = False
 
     def __init__(self, outbound: Outbound) -> None:
@@ -32,8 +53,17 @@ class SlackChannel:
         return None
 
     def check_address(self, address: str) -> str | None:
-        """A web address."""
-        return url_problem(address)
+        """A web address, and at Slack's own host one of a webhook."""
+        problem = url_problem(address)
+        if problem:
+            return problem
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        if host == "slack.com" or host.endswith(".slack.com"):
+            hook = parts.path.startswith(("/services/", "/workflows/", "/triggers/"))
+            if parts.scheme != "https" or host != "hooks.slack.com" or not hook:
+                return f"an incoming webhook looks like {_HINT}"
+        return None
 
     async def send(self, message: Message, address: str, secret: str | None) -> Receipt:
         """Post the message."""
@@ -45,44 +75,51 @@ class SlackChannel:
                 content=msgspec.json.encode(payload(message)),
             )
         except Refused as error:
-            return Dead(detail=str(error))
+            return Dead(detail=error.reason)
         except Unreachable as error:
-            return Retry(detail=str(error))
+            return Retry(detail=error.reason)
         receipt = receipt_of(answer, message.now)
         if isinstance(receipt, Sent) and answer.text() != "ok":
-            return Retry(detail=f"the answer was 200 but said {answer.text(100)!r} and not ok")
+            said = answer.text(100)
+            detail = f"HTTP {answer.status}, but it said {said!r} and not ok"
+            return Dead(detail=detail) if said in _FINAL else Retry(detail=detail)
         return receipt
 
 
 def escape(text: str) -> str:
-    """Slack's three control characters."""
+    """Slack's three control characters; without them no text is a link or calls a channel."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def payload(message: Message) -> dict[str, Any]:
-    """Blocks, and the text that notifications show."""
+    """Blocks, and the text that notifications and other servers show."""
     headline = escape(texts.subject(message))
-    body = "\n\n".join(escape(part) for part in texts.paragraphs(message))[:MOST_BLOCK]
-    blocks: list[dict[str, Any]] = [
-        {"type": "section", "text": {"type": "mrkdwn", "text": f"*{headline}*"}},
-        {"type": "section", "text": {"type": "mrkdwn", "text": body or " "}},
-    ]
-    buttons = []
+    body = _escaped("\n\n".join(texts.paragraphs(message)))
+    links = []
     if message.acknowledge_url:
-        buttons.append(_button("Acknowledge", message.acknowledge_url, "primary"))
+        links.append(_link(message.acknowledge_url, "Acknowledge"))
     if message.incident_url:
-        buttons.append(_button("Open the incident", message.incident_url, None))
-    if buttons:
-        blocks.append({"type": "actions", "elements": buttons})
-    return {"text": headline, "blocks": blocks}
+        links.append(_link(message.incident_url, "Open"))
+    blocks = [_section(f"*{headline}*"), _section(body or " ")]
+    text = headline
+    if links:
+        line = "   ·   ".join(links)
+        blocks.append(_section(line))
+        text += "\n" + line
+    return {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
 
 
-def _button(label: str, url: str, style: str | None) -> dict[str, Any]:
-    button: dict[str, Any] = {
-        "type": "button",
-        "text": {"type": "plain_text", "text": label},
-        "url": url,
-    }
-    if style:
-        button["style"] = style
-    return button
+def _escaped(text: str) -> str:
+    """Escaped and within a block's length, never cut inside an escape."""
+    cut = texts.clip(text, MOST_BLOCK)
+    while len(escape(cut)) > MOST_BLOCK:
+        cut = texts.clip(cut, len(cut) * 3 // 4)
+    return escape(cut)
+
+
+def _link(url: str, label: str) -> str:
+    return f"*<{escape(url).replace('|', '%7C')}|{label}>*"
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}

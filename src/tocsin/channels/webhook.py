@@ -50,9 +50,9 @@ class WebhookChannel:
         try:
             answer = await self._outbound.request("POST", address, headers=headers, content=body)
         except Refused as error:
-            return Dead(detail=str(error))
+            return Dead(detail=error.reason)
         except Unreachable as error:
-            return Retry(detail=str(error))
+            return Retry(detail=error.reason)
         return receipt_of(answer, message.now)
 
 
@@ -80,6 +80,7 @@ def payload(message: Message) -> dict[str, Any]:
                 "status": line.status,
                 "created_at": line.created_at,
                 "alert_count": line.alert_count,
+                "priority": line.priority,
             }
             for line in message.incidents
         ],
