@@ -130,6 +130,14 @@ class Tx:
             for row in rows:
                 await copy.write_row(row)
 
+    async def count(self, table: str) -> int:
+        """The number of rows of a table; reads all of them."""
+        statement = _sql.SQL("select count(*) from {}").format(_sql.Identifier(table))
+        async with self._connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(statement)
+            row = await cursor.fetchone()
+            return int(row[0]) if row else 0
+
     async def server_time(self) -> datetime:
         """The database's own clock; only the logical clock is fed from it."""
         value: datetime = await self.value("select clock_timestamp()")
@@ -246,6 +254,19 @@ class Database:
             raise translate(error) from error
         if tx is not None:
             tx._committed()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[tuple[Tx, str]]:
+        """A read-only transaction on one instant, and the name under which others may see it too.
+
+        For backups: it may stay open for as long as it takes.
+        """
+        async with self.session() as connection, connection.transaction():
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            await connection.execute("set local statement_timeout = 0")
+            await connection.execute("set local idle_in_transaction_session_timeout = 0")
+            tx = Tx(connection)
+            yield tx, str(await tx.value("select pg_export_snapshot()"))
 
     async def retrying(self, work: Callable[[Tx], Awaitable[T]], attempts: int = 3) -> T:
         """Run `work` in a transaction of its own, again after a deadlock."""
