@@ -39,12 +39,12 @@ def begin(
 ) -> Decision:
     """The first rung. `climbs` is False for low urgency; of `progress` only the step counts on."""
     fresh = Progress(0, 0, progress.step)
-    return _settle(_climb(ladder, fresh, 1, scene, now, Reason.OPENED), climbs)
+    return _settle(_climb(ladder, fresh, 1, scene, now, cause=Reason.OPENED), climbs)
 
 
 def advance(ladder: Ladder, progress: Progress, scene: Scene, now: datetime) -> Decision:
     """The wait is over and nobody answered."""
-    return _climb(ladder, progress, progress.level + 1, scene, now, Reason.NO_ANSWER)
+    return _climb(ladder, progress, progress.level + 1, scene, now, cause=Reason.NO_ANSWER)
 
 
 def move_to(
@@ -60,7 +60,7 @@ def move_to(
     wanted = progress.level + 1 if level is None else level
     if level is not None and not 1 <= level <= len(ladder.levels):
         return None
-    decision = _climb(ladder, progress, wanted, scene, now, Reason.MOVED)
+    decision = _climb(ladder, progress, wanted, scene, now, cause=Reason.MOVED)
     if decision.reason not in (Reason.MOVED, Reason.REPEATED):
         return None
     return _settle(decision, climbs)
@@ -99,7 +99,7 @@ def resume(
             turn=turn,
         )
     else:
-        decision = _climb(ladder, progress, position, scene, now, Reason.RETURNED)
+        decision = _climb(ladder, progress, position, scene, now, cause=Reason.RETURNED)
         if not decision.user_ids:
             decision = _catch_all(ladder, progress, decision.skips, scene, now)
     return _settle(decision, climbs)
@@ -159,7 +159,7 @@ def next_level(ladder: Ladder, progress: Progress) -> int | None:
 
 
 def _climb(
-    ladder: Ladder, progress: Progress, first: int, scene: Scene, now: datetime, cause: Reason
+    ladder: Ladder, progress: Progress, first: int, scene: Scene, now: datetime, *, cause: Reason
 ) -> Decision:
     """Try levels from `first` upwards, looping while loops are left, each level once."""
     position, loop, repeated = first, progress.loop, False

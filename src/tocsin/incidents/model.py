@@ -1,6 +1,6 @@
 """What an incident and an alert are, and the words for why they changed.
 
-Invariants, kept by `lifecycle` and written by `work`:
+Invariants, kept by `lifecycle` and written by `actions.work`:
 - an incident's `open_alert_count` equals its alerts that are not resolved;
 - a resolved incident has no timer, no running ladder, no open page, no assignee;
 - at most one open alert exists for each dedup key of an integration.

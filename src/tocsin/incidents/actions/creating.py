@@ -13,10 +13,11 @@ from tocsin.core.errors import Invalid, NotFound, Refused
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Move
 from tocsin.escalations.model import Reason as LadderReason
-from tocsin.incidents import lifecycle, store
+from tocsin.incidents import lifecycle
 from tocsin.incidents import urgency as urgencies
 from tocsin.incidents.actions.owning import check_people
 from tocsin.incidents.actions.responding import acknowledge_draft
+from tocsin.incidents.actions.work import Question, Work
 from tocsin.incidents.model import (
     MAX_BODY,
     MAX_KEY,
@@ -27,7 +28,7 @@ from tocsin.incidents.model import (
     Settings,
     Status,
 )
-from tocsin.incidents.work import Question, Work
+from tocsin.incidents.store import incidents as store
 from tocsin.timeline.model import Kind
 
 

@@ -7,7 +7,7 @@ from tocsin.accounts.model import Actor
 from tocsin.core import ids
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
-from tocsin.incidents import lifecycle, store
+from tocsin.incidents import lifecycle
 from tocsin.incidents.actions import opening
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import (
@@ -19,6 +19,7 @@ from tocsin.incidents.model import (
     Note,
     Reason,
 )
+from tocsin.incidents.store import incidents as store
 from tocsin.timeline.model import Kind
 
 

@@ -8,8 +8,8 @@ from tocsin.accounts.access import Permission
 from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, NotFound
+from tocsin.incidents.actions.work import Draft, Work
 from tocsin.incidents.model import MAX_BULK, Incident
-from tocsin.incidents.work import Draft, Work
 
 
 async def load(tx: Tx, actor: Actor, incident_ids: Sequence[str], now: datetime) -> Work:

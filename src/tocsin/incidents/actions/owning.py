@@ -14,9 +14,9 @@ from tocsin.escalations import ladder
 from tocsin.escalations.model import Move, Progress
 from tocsin.incidents import lifecycle
 from tocsin.incidents.actions import opening
+from tocsin.incidents.actions.work import Question
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import MAX_ASSIGNEES, Incident, Reason, Urgency
-from tocsin.incidents.work import Question
 from tocsin.timeline.model import Kind
 
 

@@ -7,8 +7,8 @@ from tocsin.core.database import Tx
 from tocsin.core.errors import NotFound
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Run
-from tocsin.incidents import store
 from tocsin.incidents.model import Acknowledgement, Assignment, Incident, Note
+from tocsin.incidents.store import incidents as store
 
 MAX_NOTES = 1000
 

@@ -16,8 +16,8 @@ from tocsin.core.database import Retry, Tx
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Ladder, Move
 from tocsin.events.model import Arrived, Event, Outcome
-from tocsin.incidents import alerts, dedup, store, urgency
-from tocsin.incidents.alerts import OpenAlert
+from tocsin.incidents import dedup, urgency
+from tocsin.incidents.actions.work import Draft, Question, Work
 from tocsin.incidents.dedup import Verdict
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import (
@@ -29,7 +29,9 @@ from tocsin.incidents.model import (
     Status,
     Urgency,
 )
-from tocsin.incidents.work import Draft, Question, Work
+from tocsin.incidents.store import alerts
+from tocsin.incidents.store import incidents as store
+from tocsin.incidents.store.alerts import OpenAlert
 from tocsin.timeline.model import Kind
 
 Key = tuple[str, str]

@@ -11,6 +11,7 @@ from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.incidents.actions import opening
+from tocsin.incidents.actions.work import Draft, Work
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import (
     MAX_NOTE,
@@ -21,7 +22,6 @@ from tocsin.incidents.model import (
     Status,
     TimerKind,
 )
-from tocsin.incidents.work import Draft, Work
 from tocsin.timeline.model import Kind
 
 

@@ -13,10 +13,10 @@ from tocsin.accounts.model import ENGINE
 from tocsin.core.database import Tx
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Move, RunState
-from tocsin.incidents import store
+from tocsin.incidents.actions.work import Draft, Question, Work
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import Reason, TimerKind
-from tocsin.incidents.work import Draft, Question, Work
+from tocsin.incidents.store import incidents as store
 from tocsin.timeline.model import Kind
 
 

@@ -32,7 +32,7 @@ from tocsin.escalations.model import (
     RunState,
 )
 from tocsin.escalations.model import Reason as LadderReason
-from tocsin.incidents import lifecycle, store
+from tocsin.incidents import lifecycle
 from tocsin.incidents.lifecycle import Act, Effect, Refusal, Stale, Step
 from tocsin.incidents.model import (
     Acknowledgement,
@@ -42,6 +42,7 @@ from tocsin.incidents.model import (
     TimerKind,
     Urgency,
 )
+from tocsin.incidents.store import incidents as store
 from tocsin.paging import actions as paging
 from tocsin.paging.model import Ask
 from tocsin.timeline import feed

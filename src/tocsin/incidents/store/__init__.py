@@ -1,0 +1,1 @@
+"""The SQL of incidents and alerts. Only this area uses it."""
