@@ -127,8 +127,8 @@ UPDATE_TURNS = """
     where t.level_id = x.level_id
 """
 SELECT_RUNS = """
-    select incident_id, ladder, state, level, loop, step, due_at, reason, changed_at, attempts,
-        error
+    select incident_id, ladder::text, state, level, loop, step, due_at, reason, changed_at,
+        attempts, error
     from escalation_runs where incident_id = any(%(ids)s)
 """
 UPDATE_RUNS = """
@@ -239,10 +239,9 @@ async def runs(tx: Tx, incident_ids: Sequence[str]) -> dict[str, Run]:
 
 
 def _run(row: tuple[Any, ...], seen: dict[str, Ladder]) -> Run:
-    key = repr(row[1])
-    ladder = seen.get(key)
+    ladder = seen.get(row[1])
     if ladder is None:
-        ladder = seen[key] = msgspec.convert(row[1], Ladder)
+        ladder = seen[row[1]] = msgspec.json.decode(row[1], type=Ladder)
     return Run(
         incident_id=row[0],
         ladder=ladder,

@@ -26,14 +26,11 @@ UPDATE_REPEATED = """
     set event_count = a.event_count + x.repeats, last_event_at = x.last, severity = x.severity,
         summary = case when x.summary = '' then a.summary else x.summary end, source = x.source,
         component = x.component, grouping = x.grouping, class = x.class, client = x.client,
-        client_url = x.client_url, details = x.details::jsonb, links = x.links::jsonb,
-        images = x.images::jsonb
-    from unnest(%(ids)s::text[], %(repeats)s::int[], %(last)s::timestamptz[], %(severity)s::text[],
-            %(summary)s::text[], %(source)s::text[], %(component)s::text[], %(grouping)s::text[],
-            %(class)s::text[], %(client)s::text[], %(client_url)s::text[], %(details)s::text[],
-            %(links)s::text[], %(images)s::text[])
-        as x (id, repeats, last, severity, summary, source, component, grouping, class, client,
-            client_url, details, links, images)
+        client_url = x.client_url, details = x.details, links = x.links, images = x.images
+    from jsonb_to_recordset(%(rows)s::jsonb)
+        as x (id text, repeats int, last timestamptz, severity text, summary text, source text,
+            component text, grouping text, class text, client text, client_url text,
+            details jsonb, links jsonb, images jsonb)
     where a.id = x.id
 """
 RESOLVE = """
@@ -138,26 +135,28 @@ def _row(alert: OpenAlert) -> tuple[Any, ...]:
 
 
 async def _update(tx: Tx, repeated: Sequence[OpenAlert]) -> None:
-    events = [alert.event for alert in repeated if alert.event is not None]
-    await tx.execute(
-        UPDATE_REPEATED,
+    # One JSON document instead of fourteen arrays: it is written and quoted by machine code.
+    rows = [
         {
-            "ids": [alert.id for alert in repeated],
-            "repeats": [alert.repeats for alert in repeated],
-            "last": [alert.last_event_at for alert in repeated],
-            "severity": [event.severity for event in events],
-            "summary": [event.summary for event in events],
-            "source": [event.source for event in events],
-            "component": [event.component for event in events],
-            "grouping": [event.grouping for event in events],
-            "class": [event.class_ for event in events],
-            "client": [event.client for event in events],
-            "client_url": [event.client_url for event in events],
-            "details": [_json(event.details) for event in events],
-            "links": [_list(event.links) for event in events],
-            "images": [_list(event.images) for event in events],
-        },
-    )
+            "id": alert.id,
+            "repeats": alert.repeats,
+            "last": alert.last_event_at,
+            "severity": event.severity,
+            "summary": event.summary,
+            "source": event.source,
+            "component": event.component,
+            "grouping": event.grouping,
+            "class": event.class_,
+            "client": event.client,
+            "client_url": event.client_url,
+            "details": event.details,
+            "links": event.links,
+            "images": event.images,
+        }
+        for alert in repeated
+        if (event := alert.event) is not None
+    ]
+    await tx.execute(UPDATE_REPEATED, {"rows": msgspec.json.encode(rows).decode()})
 
 
 def _json(value: Any) -> str | None:
