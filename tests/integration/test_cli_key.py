@@ -1,34 +1,14 @@
 """`tocsin key`: made once, works at the door, listed without its secret, revoked."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import pytest
 
+from tests.support.commands import in_database
 from tests.support.postgres import START
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import SYSTEM, Actor, NewUser, User
 from tocsin.cli import main
-from tocsin.core.database import Database, Tx
-
-T = TypeVar("T")
-
-
-def in_database(dsn: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-    """Run `work` in one transaction; the tests here are synchronous, as the commands are."""
-
-    async def run() -> T:
-        database = Database(dsn, size=2)
-        await database.open()
-        try:
-            async with database.transaction() as tx:
-                return await work(tx)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 @pytest.fixture

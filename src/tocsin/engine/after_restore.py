@@ -3,8 +3,9 @@
 The database comes back as it was at one instant, but the world went on: what was queued or being
 sent then has most likely been sent since. So every delivery that was due is folded by the rule for
 outages into one summary for each person of what is still open, and tests that wait are cancelled.
-Ladders go on from where they stood with the time that was left, and at least a minute, so that the
-summary comes before the next person is paged. Run while no engine is, before the first start.
+Ladders and time-outs go on from where they stood with the time that was left, and at least a
+minute, so that the summary comes first; a snooze ends when its person said. Run while no engine
+runs, before the first start.
 """
 
 from datetime import datetime, timedelta
@@ -39,6 +40,11 @@ update escalation_runs
 set due_at = %(now)s + greatest(due_at - %(backed_up_at)s, %(least)s)
 where state = 'running' and due_at <= %(now)s + %(least)s
 """
+MOVE_TIMERS = """
+update incident_timers
+set due_at = %(now)s + greatest(due_at - %(backed_up_at)s, %(least)s)
+where kind <> 'snooze' and due_at <= %(now)s + %(least)s
+"""
 FORGET_NODES = "delete from nodes"
 FORGET_STAGES = "delete from stages"
 
@@ -50,6 +56,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     folded: int
     cancelled: int
     ladders: int
+    timers: int
 
 
 async def settle(tx: Tx, backed_up_at: datetime, now: datetime) -> Settled:
@@ -58,12 +65,14 @@ async def settle(tx: Tx, backed_up_at: datetime, now: datetime) -> Settled:
     late = now - OVERDUE - timedelta(seconds=1)
     overdue = await tx.execute(MAKE_OVERDUE, {"late": late, "now": now})
     await tx.execute(REQUEUE_SUMMARIES)
-    ladders = await tx.execute(
-        MOVE_LADDERS, {"now": now, "backed_up_at": backed_up_at, "least": LEAST_WAIT}
-    )
+    times = {"now": now, "backed_up_at": backed_up_at, "least": LEAST_WAIT}
+    ladders = await tx.execute(MOVE_LADDERS, times)
+    timers = await tx.execute(MOVE_TIMERS, times)
     await tx.execute(FORGET_NODES)
     await tx.execute(FORGET_STAGES)
     folded = 0
     while taken := await paging.fold_overdue(tx, now):
         folded += taken
-    return Settled(overdue=overdue, folded=folded, cancelled=cancelled, ladders=ladders)
+    return Settled(
+        overdue=overdue, folded=folded, cancelled=cancelled, ladders=ladders, timers=timers
+    )
