@@ -1,0 +1,1 @@
+"""Seeded simulation: the whole engine against random events, people, crashes and bad providers."""
