@@ -14,8 +14,8 @@ from tocsin.core.timezones import first_instant
 from tocsin.schedules.model import Gap, Shift
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-# Below these shares of the lane's width a bar has room for less text.
-ROOM_FOR_NAME, ROOM_FOR_FIRST, ROOM_FOR_INITIALS = 11.0, 5.0, 2.2
+# A lane is at least a thousand pixels wide, and a letter takes about seven of them.
+PIXELS_PER_PERCENT, LETTER, PADDING = 10.0, 6.8, 14.0
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,11 +139,10 @@ def clock_changes(days: Sequence[Day]) -> list[Day]:
 
 
 def _fitting(name: str, width: float) -> str:
+    """The longest of name, first name and initials that the bar has room for."""
     words = name.split()
-    if width >= ROOM_FOR_NAME or not words:
-        return name
-    if width >= ROOM_FOR_FIRST:
-        return words[0]
-    if width >= ROOM_FOR_INITIALS:
-        return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
-    return ""
+    if not words:
+        return ""
+    letters = (width * PIXELS_PER_PERCENT - PADDING) / LETTER
+    initials = (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+    return next((text for text in (name, words[0], initials) if len(text) <= letters), "")
