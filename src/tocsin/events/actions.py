@@ -23,5 +23,7 @@ async def record_change(
 ) -> str:
     """Keep a change event; its id."""
     id = ids.new("P", now)
-    await store.insert_change(tx, id, service_id, integration_id, change, now)
+    await store.insert_change(
+        tx, id, change, now, service_id=service_id, integration_id=integration_id
+    )
     return id

@@ -73,7 +73,7 @@ def _integers(numbers: Iterable[int]) -> str:
 
 
 async def insert_change(
-    tx: Tx, id: str, service_id: str, integration_id: str, change: Change, now: datetime
+    tx: Tx, id: str, change: Change, now: datetime, *, service_id: str, integration_id: str
 ) -> None:
     """Keep a change event."""
     await tx.execute(
