@@ -107,8 +107,9 @@ class LadderView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
-    """Enough of a ladder for a row of a list. `next_name` is a person, or a schedule whose person
-    changes before `due_at`; None when the ladder has no further level."""
+    """Enough of a ladder for a row of a list. `next_name` is a person, or (`next_is_person` False)
+    a schedule whose person changes before `due_at`; None when it cannot be said in one name.
+    `next_more` counts those who are paged together with them."""
 
     levels: int
     level: int
@@ -118,7 +119,9 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     due_at: datetime | None
     next_level: int | None
-    next_name: str | None
+    next_name: str | None = None
+    next_is_person: bool = False
+    next_more: int = 0
 
 
 class _Names(msgspec.Struct, frozen=True):
@@ -167,9 +170,9 @@ async def briefs(tx: Tx, incident_ids: Sequence[str], now: datetime) -> dict[str
     names = await schedule_names(tx, schedule_ids)
     found: dict[str, Brief] = {}
     for id, run in runs.items():
-        name = None
+        coming_names: dict[str, bool] = {}
         if id in coming:
-            name = _next_name(coming[id][1], run.due_at or now, shifts, known, names)
+            coming_names = _next_names(coming[id][1], run.due_at or now, shifts, known, names)
         found[id] = Brief(
             levels=len(run.ladder.levels),
             level=run.progress.level,
@@ -179,38 +182,38 @@ async def briefs(tx: Tx, incident_ids: Sequence[str], now: datetime) -> dict[str
             reason=run.reason.value,
             due_at=run.due_at,
             next_level=rules.next_level(run.ladder, run.progress) if id in coming else None,
-            next_name=name,
+            next_name=next(iter(coming_names), None),
+            next_is_person=next(iter(coming_names.values()), False),
+            next_more=max(0, len(coming_names) - 1),
         )
     return found
 
 
-def _next_name(
+def _next_names(
     level: Level,
     at: datetime,
     shifts: Mapping[str, Shift | None],
     known: Mapping[str, Person],
     names: Mapping[str, str],
-) -> str | None:
-    """The first target by name. Only what is sure: whose shift ends before is not named."""
+) -> dict[str, bool]:
+    """Who is paged next by name, and whether that is a person. Only what is sure: where the shift
+    ends before, the schedule is named; whose turn it is on a round-robin level is not said."""
     if level.strategy is Strategy.ROUND_ROBIN and len(level.targets) > 1:
-        return None
-    said: list[str] = []
+        return {}
+    said: dict[str, bool] = {}
     for target in level.targets:
         if target.kind is TargetKind.USER:
             if target.id in known:
-                said.append(known[target.id].name)
+                said[known[target.id].name] = True
             continue
         shift = shifts.get(target.id)
         if shift is None:
             continue
         if shift.end > at and shift.user_id in known:
-            said.append(known[shift.user_id].name)
+            said[known[shift.user_id].name] = True
         elif target.id in names:
-            said.append(names[target.id])
-    said = list(dict.fromkeys(said))
-    if not said:
-        return None
-    return said[0] if len(said) == 1 else f"{said[0]} +{len(said) - 1}"
+            said[names[target.id]] = False
+    return said
 
 
 async def view(tx: Tx, incident_id: str, now: datetime) -> LadderView | None:

@@ -19,6 +19,7 @@ from tocsin.accounts.model import Actor
 from tocsin.core import logs
 from tocsin.core.database import Retry, Unavailable
 from tocsin.core.errors import Forbidden, Invalid, NotFound, Problem, Refused
+from tocsin.queries import incidents as incident_lists
 from tocsin.web.assets import STATIC_DIRECTORY
 from tocsin.web.deps import WebDeps
 from tocsin.web.page import Page
@@ -120,10 +121,13 @@ async def _visit(deps: WebDeps, page: Page, request: Request) -> Visit:
     if token:
         address = request.client.host if request.client else ""
         user = None
+        triggered = 0
         async with deps.database.transaction() as tx:
             actor = await accounts.actor_for_session(tx, token, deps.clock.now(), address=address)
             if actor is not None and actor.id is not None:
                 user = (await accounts.users_by_ids(tx, [actor.id])).get(actor.id)
+                if _is_whole_page(request):
+                    triggered = await incident_lists.triggered_count(tx, actor)
         if user is not None:
             viewer = Viewer(
                 id=user.id,
@@ -133,7 +137,15 @@ async def _visit(deps: WebDeps, page: Page, request: Request) -> Visit:
                 time_zone=user.time_zone,
                 theme=theme_of(request.cookies.get(THEME_COOKIE)),
             )
-    return Visit(request, deps, actor=actor, viewer=viewer, session_token=token if actor else None)
+    visit = Visit(request, deps, actor=actor, viewer=viewer, session_token=token if actor else None)
+    if viewer is not None and _is_whole_page(request):
+        visit.nav = {"triggered": triggered}
+    return visit
+
+
+def _is_whole_page(request: Request) -> bool:
+    """Whether the answer has the navigation with its figure."""
+    return request.method == "GET" and request.headers.get("hx-request") != "true"
 
 
 def _to_sign_in(visit: Visit) -> Response:

@@ -72,7 +72,8 @@ class Visit:
         self._actor = actor
         self._viewer = viewer
         self._form: FormData | None = None
-        self._toast: Toast | None = None
+        # The figures in the navigation; the router fills them for a whole page.
+        self.nav: dict[str, int] | None = None
 
     @property
     def actor(self) -> Actor:
@@ -126,6 +127,11 @@ class Visit:
         value = self._form.get(name, default) if self._form is not None else default
         return value.strip() if isinstance(value, str) else default
 
+    def raw_field(self, name: str) -> str:
+        """One value of the form exactly as it was typed, for passwords."""
+        value = self._form.get(name, "") if self._form is not None else ""
+        return value if isinstance(value, str) else ""
+
     def fields(self, name: str) -> list[str]:
         """Every value of a name in the form."""
         values = self._form.getlist(name) if self._form is not None else []
@@ -151,6 +157,7 @@ class Visit:
         toast = self._taken_toast()
         values: dict[str, Any] = {
             "viewer": self._viewer,
+            "nav": self.nav,
             "now": self.now,
             "csrf_token": self.csrf_token,
             "theme": theme_of(self.request.cookies.get(THEME_COOKIE)),

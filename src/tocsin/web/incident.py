@@ -1,0 +1,144 @@
+"""One incident: what it is, who is next and when, whom it paged and what came of that, its alerts,
+and everything that happened.
+
+The page refreshes in three parts (`head`, `ladder`, `record`), each fetched alone when the server
+says that the incident changed. Countdowns are the server's seconds left.
+"""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from tocsin.accounts.access import Permission, allowed
+from tocsin.core.database import Tx
+from tocsin.core.errors import Invalid
+from tocsin.escalations import actions as escalations
+from tocsin.incidents import actions as incidents
+from tocsin.queries import incident as queries
+from tocsin.queries import incidents as list_queries
+from tocsin.queries import ladders
+from tocsin.queries.incident import Head
+from tocsin.timeline import feed
+from tocsin.web import alert_details, ladder_words, words
+from tocsin.web.incidents_list import LIST, MOST_POLICIES, SNOOZES
+from tocsin.web.page import Page, get
+from tocsin.web.telling import tell
+from tocsin.web.visit import Visit
+
+PARTS = ("head", "ladder", "record")
+TIMELINE_SHOWN = 60
+MOST_NOTES = 100
+SHOWS = ("all", "people", "pages")
+
+
+async def page(visit: Visit) -> Response:
+    """The page, or one part of it."""
+    return await shown(visit, visit.path("id"))
+
+
+async def shown(
+    visit: Visit, incident_id: str, *, problem: str | None = None, status: int = 200
+) -> Response:
+    """The page as it is now; `problem` says why an act was not done."""
+    part = visit.query("part") if visit.is_fragment and problem is None else ""
+    async with visit.tx() as tx:
+        head = await queries.head(tx, visit.actor, incident_id)
+        context = await _common(tx, visit, head)
+        if part in ("", "head", "ladder"):
+            context |= await _ladder(tx, visit, head)
+        if part in ("", "record"):
+            context |= await _record(tx, visit, head)
+        if not part:
+            context |= await _choices(tx, visit, head)
+    if part in PARTS:
+        return visit.render(f"incidents/{part}.html", **context)
+    return visit.render(
+        "incidents/incident.html",
+        status=status,
+        page={
+            "title": f"#{head.number}",
+            "section": "incidents",
+            "up": ("Incidents", LIST),
+            "actbar": context["may_respond"] and head.is_open,
+        },
+        problem=problem,
+        **context,
+    )
+
+
+async def _common(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
+    return {
+        "incident": head,
+        "base": f"{LIST}/{head.id}",
+        "may_respond": allowed(visit.actor, Permission.RESPOND, head.team_id),
+        "words": words,
+    }
+
+
+async def _ladder(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
+    ladder = await ladders.view(tx, head.id, visit.now)
+    paged = await queries.paged(tx, head.id)
+    zone = visit.viewer.time_zone
+    return {
+        "ladder": ladder,
+        "rungs": ladder_words.rungs(ladder, paged, zone, visit.now) if ladder else [],
+        "paged": paged,
+        "after": ladder_words.after,
+        "assigned": await queries.assigned(tx, head.id),
+        "taken": await incidents.acknowledgements(tx, head.id),
+        "merged_from": await queries.merged_from(tx, head.id),
+    }
+
+
+async def _record(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
+    show = visit.query("show") if visit.query("show") in SHOWS else "all"
+    before = _whole(visit.query("before"))
+    alerts = await queries.alerts(tx, head.id, cursor=visit.query("alerts") or None)
+    entries = await feed.latest_for_incident(tx, head.id, TIMELINE_SHOWN + 1, before_seq=before)
+    more = len(entries) > TIMELINE_SHOWN
+    entries = entries[:TIMELINE_SHOWN]
+    told = [tell(entry) for entry in entries]
+    base = f"{LIST}/{head.id}"
+    return {
+        "alerts": alerts.items,
+        "alerts_next": f"{base}?alerts={alerts.next}#alerts" if alerts.next else None,
+        "details": alert_details.lines,
+        "links": alert_details.links,
+        "entries": [entry for entry in told if show == "all" or entry.of == show],
+        "show": show,
+        "older": f"{base}?before={entries[-1].seq}#timeline" if more else None,
+        "newer": f"{base}#timeline" if before else None,
+        "notes": await incidents.notes(tx, head.id, MOST_NOTES),
+        "record_url": _record_url(visit, base),
+    }
+
+
+def _record_url(visit: Visit, base: str) -> str:
+    kept = [
+        f"{name}={value}"
+        for name in ("show", "before", "alerts")
+        if (value := visit.query(name)) and value.replace("-", "").replace("_", "").isalnum()
+    ]
+    return f"{base}?" + "&".join(["part=record", *kept])
+
+
+async def _choices(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
+    """What the acts offer: people, policies, levels, lengths."""
+    if not allowed(visit.actor, Permission.RESPOND, head.team_id):
+        return {"people": [], "policies": [], "snoozes": SNOOZES}
+    return {
+        "people": await list_queries.people_choices(tx),
+        "policies": await escalations.list_policies(tx, visit.actor, limit=MOST_POLICIES),
+        "snoozes": SNOOZES,
+    }
+
+
+def _whole(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Invalid("before", "is not a place in the timeline")
+    return int(text)
+
+
+PAGES: tuple[Page, ...] = (get(f"{LIST}/{{id}}", page),)

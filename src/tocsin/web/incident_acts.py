@@ -1,0 +1,158 @@
+"""What people do to one incident. Each is a plain form; the page then says what is true.
+
+A refusal or a wrong value shows the incident again, as it is now, with what stood in the way.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from starlette.responses import Response
+
+from tocsin.core.database import Tx
+from tocsin.core.errors import Invalid, Refused
+from tocsin.core.timezones import zone
+from tocsin.incidents import actions as incidents
+from tocsin.incidents.model import Urgency
+from tocsin.queries import incidents as queries
+from tocsin.web import formats
+from tocsin.web.incident import shown
+from tocsin.web.incidents_list import LIST, MOST_NUMBER_DIGITS, reassignment
+from tocsin.web.page import Page, post
+from tocsin.web.visit import Visit
+
+# What an act says when it is done, and whether it can be given back by a tap.
+Said = tuple[str, bool]
+Act = Callable[[Tx, Visit, str], Awaitable[Said]]
+MOST_LEVEL = 50
+
+
+def _page(act: Act) -> Callable[[Visit], Awaitable[Response]]:
+    async def run(visit: Visit) -> Response:
+        incident_id = visit.path("id")
+        try:
+            async with visit.tx() as tx:
+                text, undoable = await act(tx, visit, incident_id)
+        except Invalid as error:
+            return await shown(visit, incident_id, problem=_sentence(error.message), status=422)
+        except Refused as refusal:
+            return await shown(visit, incident_id, problem=_sentence(refusal.message), status=409)
+        undo = f"{LIST}/{incident_id}/unacknowledge" if undoable else None
+        return visit.see_other(f"{LIST}/{incident_id}", toast=text, undo=undo)
+
+    return run
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+async def acknowledge(tx: Tx, visit: Visit, id: str) -> Said:
+    """Take it on."""
+    (after,) = await incidents.acknowledge(tx, visit.actor, [id], visit.now)
+    return f"Acknowledged #{after.number}. The ladder stopped.", True
+
+
+async def unacknowledge(tx: Tx, visit: Visit, id: str) -> Said:
+    """Give it back; also ends a snooze."""
+    (after,) = await incidents.unacknowledge(tx, visit.actor, [id], visit.now)
+    return f"#{after.number} is triggered again, and its people are paged.", False
+
+
+async def resolve(tx: Tx, visit: Visit, id: str) -> Said:
+    """End it, with a note or without."""
+    note = visit.field("note") or None
+    (after,) = await incidents.resolve(tx, visit.actor, [id], visit.now, note=note)
+    return f"Resolved #{after.number}.", False
+
+
+async def escalate(tx: Tx, visit: Visit, id: str) -> Said:
+    """Page the next level now, or one that was chosen."""
+    level = visit.whole("level", 1, MOST_LEVEL) if visit.field("level") else None
+    (after,) = await incidents.escalate(tx, visit.actor, [id], visit.now, level=level)
+    where = f"Level {level}" if level else "The next level"
+    return f"{where} of #{after.number} is paged now.", False
+
+
+async def reassign(tx: Tx, visit: Visit, id: str) -> Said:
+    """Give it to people, or to a policy."""
+    to = reassignment(visit)
+    (after,) = await incidents.reassign(tx, visit.actor, [id], to, visit.now)
+    return f"Reassigned #{after.number}. Those who have it now are paged.", False
+
+
+async def snooze(tx: Tx, visit: Visit, id: str) -> Said:
+    """Let it rest for a length of the list, or until a time of the viewer's own."""
+    seconds = _snooze_seconds(visit)
+    (after,) = await incidents.snooze(tx, visit.actor, [id], seconds, visit.now)
+    until = formats.moment(
+        visit.now + timedelta(seconds=seconds), visit.viewer.time_zone, visit.now
+    )
+    return f"#{after.number} is snoozed until {until}.", True
+
+
+def _snooze_seconds(visit: Visit) -> int:
+    until = visit.field("until")
+    if visit.field("seconds"):
+        return visit.whole("seconds", 60, 604_800)
+    if not until:
+        raise Invalid("until", "choose for how long it is snoozed")
+    try:
+        at = datetime.fromisoformat(until).replace(tzinfo=zone(visit.viewer.time_zone))
+    except ValueError:
+        raise Invalid("until", "give the time as a date and an hour") from None
+    seconds = int((at - visit.now).total_seconds())
+    if not 60 <= seconds <= 604_800:
+        raise Invalid("until", "choose a time between a minute and seven days from now")
+    return seconds
+
+
+async def note(tx: Tx, visit: Visit, id: str) -> Said:
+    """Write something down."""
+    await incidents.add_note(tx, visit.actor, id, visit.field("content"), visit.now)
+    return "Note added.", False
+
+
+async def urgency(tx: Tx, visit: Visit, id: str) -> Said:
+    """Make it more or less urgent."""
+    wanted = visit.field("urgency")
+    if wanted not in ("high", "low"):
+        raise Invalid("urgency", "must be high or low")
+    (after,) = await incidents.set_urgency(tx, visit.actor, [id], Urgency(wanted), visit.now)
+    return f"#{after.number} has {wanted} urgency now.", False
+
+
+async def title(tx: Tx, visit: Visit, id: str) -> Said:
+    """Call it something else."""
+    after = await incidents.set_title(tx, visit.actor, id, visit.field("title"), visit.now)
+    return f"#{after.number} has a new title.", False
+
+
+async def merge(tx: Tx, visit: Visit, id: str) -> Said:
+    """Let this incident go into another one."""
+    typed = visit.field("into").removeprefix("#")
+    target = None
+    if typed.isascii() and typed.isdigit() and len(typed) <= MOST_NUMBER_DIGITS:
+        target = await queries.id_of_number(tx, int(typed))
+    if target is None:
+        raise Invalid("into", f"there is no incident #{typed[:30]}")
+    if target == id:
+        raise Invalid("into", "an incident cannot be merged into itself")
+    merged = await incidents.merge(tx, visit.actor, target, [id], visit.now)
+    return f"Merged into #{merged.number}.", False
+
+
+ACTS: dict[str, Act] = {
+    "acknowledge": acknowledge,
+    "unacknowledge": unacknowledge,
+    "resolve": resolve,
+    "escalate": escalate,
+    "reassign": reassign,
+    "snooze": snooze,
+    "note": note,
+    "urgency": urgency,
+    "title": title,
+    "merge": merge,
+}
+PAGES: tuple[Page, ...] = tuple(
+    post(f"{LIST}/{{id}}/{name}", _page(act)) for name, act in ACTS.items()
+)

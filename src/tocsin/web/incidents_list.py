@@ -1,0 +1,319 @@
+"""The list of incidents, opening one by hand, and acting on several at once."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from tocsin.accounts.access import Permission, allowed_somewhere, require_somewhere
+from tocsin.core.database import Tx
+from tocsin.core.errors import Invalid, NotFound, Refused
+from tocsin.escalations import actions as escalations
+from tocsin.incidents import actions as incidents
+from tocsin.incidents.actions import Reassignment
+from tocsin.incidents.model import NewIncident, Urgency
+from tocsin.queries import incidents as queries
+from tocsin.queries import ladders
+from tocsin.queries.incidents import COUNT_AT_MOST, Filter, Row
+from tocsin.web import formats, ladder_words
+from tocsin.web.page import Page, get, post
+from tocsin.web.sign_in import local_path
+from tocsin.web.visit import Visit
+
+LIST = "/app/incidents"
+PAGE_SIZE = 25
+MOST_POLICIES = 200
+MOST_NUMBER_DIGITS = 18
+SNOOZES = ((1800, "30 min"), (3600, "1 h"), (14400, "4 h"), (28800, "8 h"), (86400, "1 day"))
+VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "open": ("Open", ("triggered", "acknowledged")),
+    "mine": ("Mine", ("triggered", "acknowledged")),
+    "triggered": ("Triggered", ("triggered",)),
+    "acknowledged": ("Acknowledged", ("acknowledged",)),
+    "resolved": ("Resolved", ("resolved",)),
+    "all": ("All", ("triggered", "acknowledged", "resolved")),
+}
+
+
+async def show(visit: Visit) -> Response:
+    """The list; `part` asks for only the tabs or only the rows."""
+    view = visit.query("view") if visit.query("view") in VIEWS else "open"
+    wanted = _filter(visit, view)
+    part = visit.query("part") if visit.is_fragment else ""
+    cursor = visit.query("cursor") or None
+    context: dict[str, Any] = {"view": view, "wanted": wanted, "cursor": cursor}
+    async with visit.tx() as tx:
+        if part != "rows":
+            counts = await queries.counts(tx, visit.actor)
+            context |= {"tabs": _tabs(visit, view, counts), "counts": counts}
+        if part != "views":
+            context |= await _rows(tx, visit, wanted, cursor)
+        if not part:
+            context |= await _whole(tx, visit, wanted)
+            context["proof"] = None if context["rows"] else await queries.proof(tx)
+    context["here"] = _address(visit)
+    context["part_url"] = lambda name: _address(visit, part=name)
+    if part in ("rows", "views"):
+        return visit.render(f"incidents/{part}.html", **context)
+    counts = context["counts"]
+    hot, held = _bounded(counts.triggered), _bounded(counts.acknowledged)
+    return visit.render(
+        "incidents/list.html",
+        page={
+            "title": "Incidents",
+            "section": "incidents",
+            "summary": f"{hot} triggered, {held} acknowledged",
+            "flush": True,
+        },
+        **context,
+    )
+
+
+def _filter(visit: Visit, view: str) -> Filter:
+    urgency = visit.query("urgency")
+    return Filter(
+        statuses=VIEWS[view][1],
+        urgency=urgency if urgency in ("high", "low") else None,
+        service_ids=tuple(filter(None, visit.queries("service"))),
+        team_ids=tuple(filter(None, visit.queries("team"))),
+        mine=view == "mine" or visit.query("mine") == "1",
+        words=visit.query("q")[:200],
+    )
+
+
+async def _rows(tx: Tx, visit: Visit, wanted: Filter, cursor: str | None) -> dict[str, Any]:
+    found = await queries.page(tx, visit.actor, wanted, cursor=cursor, limit=PAGE_SIZE)
+    ids = [row.id for row in found.items]
+    open_ids = [row.id for row in found.items if row.status != "resolved"]
+    briefs = await ladders.briefs(tx, open_ids, visit.now) if open_ids else {}
+    return {
+        "rows": found.items,
+        "next": _address(visit, cursor=found.next) if found.next else None,
+        "first": _address(visit, cursor="") if cursor else None,
+        "assignees": await queries.assignees(tx, ids) if ids else {},
+        "climb": {row.id: _climb(row, briefs, visit) for row in found.items},
+    }
+
+
+def _climb(row: Row, briefs: dict[str, ladders.Brief], visit: Visit) -> dict[str, Any] | None:
+    brief = briefs.get(row.id)
+    if brief is None:
+        return None
+    text, counts = ladder_words.row_words(row, brief, visit.viewer.time_zone, visit.now)
+    due_at = brief.due_at if counts else None
+    return {"rungs": ladder_words.dots(brief), "text": text, "due_at": due_at}
+
+
+async def _whole(tx: Tx, visit: Visit, wanted: Filter) -> dict[str, Any]:
+    """What only the whole page has: the choices of its filters and of its acts."""
+    services = await queries.service_choices(tx, visit.actor)
+    teams = await queries.team_choices(tx, visit.actor)
+    may_respond = allowed_somewhere(visit.actor, Permission.RESPOND)
+    return {
+        "services": services,
+        "teams": teams,
+        "may_respond": may_respond,
+        "people": await queries.people_choices(tx) if may_respond else [],
+        "policies": await escalations.list_policies(tx, visit.actor, limit=MOST_POLICIES)
+        if may_respond
+        else [],
+        "snoozes": SNOOZES,
+        "filtered": bool(wanted.urgency or wanted.service_ids or wanted.team_ids or wanted.words),
+    }
+
+
+def _tabs(visit: Visit, view: str, counts: queries.Counts) -> list[dict[str, Any]]:
+    figures = {
+        "mine": counts.mine,
+        "triggered": counts.triggered,
+        "acknowledged": counts.acknowledged,
+        "open": counts.triggered + counts.acknowledged,
+    }
+    return [
+        {
+            "label": label,
+            "href": _address(visit, view=name, cursor=""),
+            "current": name == view,
+            "count": _bounded(figures[name]) if name in figures else None,
+        }
+        for name, (label, _) in VIEWS.items()
+    ]
+
+
+def _bounded(count: int) -> str:
+    return f"{COUNT_AT_MOST - 1}+" if count >= COUNT_AT_MOST else formats.number(count)
+
+
+def _address(visit: Visit, **changes: str) -> str:
+    """This list's address with some values changed; an empty value is left out."""
+    kept = [
+        (name, value)
+        for name, value in visit.request.query_params.multi_items()
+        if name in ("view", "urgency", "service", "team", "mine", "q", "cursor")
+        and name not in changes
+        and value
+    ]
+    query = urlencode([*kept, *((n, v) for n, v in changes.items() if v)])
+    return f"{LIST}?{query}" if query else LIST
+
+
+async def by_number(visit: Visit) -> Response:
+    """The incident people speak of by its number."""
+    digits = visit.path("number").removeprefix("#")
+    if digits.isascii() and digits.isdigit() and len(digits) <= MOST_NUMBER_DIGITS:
+        async with visit.tx() as tx:
+            found = await queries.id_of_number(tx, int(digits))
+        if found is not None:
+            return RedirectResponse(f"{LIST}/{found}", status_code=303)
+    raise NotFound("incident", f"#{digits[:30]}")
+
+
+async def new(visit: Visit) -> Response:
+    """The form for an incident opened by hand."""
+    require_somewhere(visit.actor, Permission.RESPOND)
+    return await _new_form(visit, {"service": visit.query("service"), "urgency": ""}, {})
+
+
+async def create(visit: Visit) -> Response:
+    """Open an incident by hand."""
+    names = ("service", "title", "urgency", "give", "policy", "body")
+    values: dict[str, Any] = {name: visit.field(name) for name in names}
+    values["people"] = visit.fields("people")
+    try:
+        wanted = _new_incident(values)
+        async with visit.tx() as tx:
+            made = await incidents.create(tx, visit.actor, wanted, visit.now)
+    except Invalid as error:
+        field = {"assignments": "people", "escalation_policy": "policy"}.get(
+            error.field, error.field
+        )
+        return await _new_form(visit, values, {field: error.message}, status=422)
+    except Refused as refusal:
+        return await _new_form(visit, values, {"service": refusal.message}, status=409)
+    return visit.see_other(f"{LIST}/{made.id}", toast=f"#{made.number} is open.")
+
+
+def _new_incident(values: dict[str, Any]) -> NewIncident:
+    if not values["service"]:
+        raise Invalid("service", "choose the service it is about")
+    give = values["give"]
+    if give == "people" and not values["people"]:
+        raise Invalid("people", "choose at least one person, or let the service’s policy decide")
+    if give == "policy" and not values["policy"]:
+        raise Invalid("policy", "choose an escalation policy, or let the service’s decide")
+    return NewIncident(
+        service_id=values["service"],
+        title=values["title"],
+        body=values["body"] or None,
+        urgency=Urgency(values["urgency"]) if values["urgency"] in ("high", "low") else None,
+        assignee_ids=tuple(dict.fromkeys(values["people"])) if give == "people" else (),
+        escalation_policy_id=values["policy"] if give == "policy" else None,
+    )
+
+
+async def _new_form(
+    visit: Visit, values: dict[str, Any], errors: dict[str, str], *, status: int = 200
+) -> Response:
+    async with visit.tx() as tx:
+        services = await queries.service_choices(tx, visit.actor)
+        people = await queries.people_choices(tx)
+        policies = await escalations.list_policies(tx, visit.actor, limit=MOST_POLICIES)
+    return visit.render(
+        "incidents/new.html",
+        status=status,
+        page={"title": "New incident", "section": "incidents", "up": ("Incidents", LIST)},
+        values=values,
+        errors=errors,
+        services=[(choice.id, choice.name) for choice in services],
+        people=people,
+        policies=[(policy.id, policy.name) for policy in policies],
+    )
+
+
+async def bulk(visit: Visit) -> Response:
+    """One act on the incidents that were selected; all of them or none."""
+    ids = visit.fields("ids") or [id for id in visit.query("ids").split(",") if id]
+    back = local_path(visit.field("back")) or LIST
+    if not ids:
+        return visit.see_other(back, toast="Nothing was selected, so nothing was done.")
+    act, _, value = visit.field("act").partition(":")
+    async with visit.tx() as tx:
+        said = await _act(tx, visit, act, value, list(dict.fromkeys(ids)))
+    undo = None
+    if act == "acknowledge" and len(ids) <= PAGE_SIZE:
+        undo = f"{LIST}/bulk/undo?ids=" + ",".join(ids)
+    return visit.see_other(back, toast=said, undo=undo)
+
+
+async def undo(visit: Visit) -> Response:
+    """Give back what was acknowledged in one go."""
+    ids = [id for id in visit.query("ids").split(",") if id]
+    async with visit.tx() as tx:
+        await incidents.unacknowledge(tx, visit.actor, ids, visit.now)
+    count = formats.plural(len(ids), "incident")
+    return visit.see_other(LIST, toast=f"{count} given back; their people are paged again.")
+
+
+async def _act(tx: Tx, visit: Visit, act: str, value: str, ids: list[str]) -> str:
+    actor, now = visit.actor, visit.now
+    count = formats.plural(len(ids), "incident")
+    if act == "acknowledge":
+        await incidents.acknowledge(tx, actor, ids, now)
+        return f"Acknowledged {count}. Nobody else is paged."
+    if act == "resolve":
+        await incidents.resolve(tx, actor, ids, now)
+        return f"Resolved {count}."
+    if act == "snooze":
+        seconds = int(value) if value.isascii() and value.isdigit() and len(value) < 9 else 0
+        await incidents.snooze(tx, actor, ids, seconds, now)
+        return f"Snoozed {count} for {formats.duration(seconds)}."
+    if act == "reassign":
+        to = reassignment(visit)
+        await incidents.reassign(tx, actor, ids, to, now)
+        return f"Reassigned {count}. Those who have it now are paged."
+    if act == "merge":
+        target = await _merge_target(tx, visit, ids)
+        sources = [id for id in ids if id != target]
+        if not sources:
+            raise Invalid("merge", "select the incidents to merge besides the one they go into")
+        merged = await incidents.merge(tx, actor, target, sources, now)
+        return f"Merged {formats.plural(len(sources), 'incident')} into #{merged.number}."
+    raise Invalid("act", "is not one of acknowledge, resolve, snooze, reassign or merge")
+
+
+def reassignment(visit: Visit) -> Reassignment:
+    """Where the form wants incidents to go: `to` is "user:<id>" or "policy:<id>", several times for
+    people."""
+    people, policy = [], None
+    for value in visit.fields("to"):
+        kind, _, id = value.partition(":")
+        if kind == "user" and id:
+            people.append(id)
+        elif kind == "policy" and id:
+            policy = id
+    if not people and policy is None:
+        raise Invalid("to", "choose a person or an escalation policy")
+    return Reassignment(user_ids=tuple(dict.fromkeys(people)), policy_id=policy)
+
+
+async def _merge_target(tx: Tx, visit: Visit, ids: list[str]) -> str:
+    """The incident of the number that was typed, else the oldest of those selected."""
+    typed = visit.field("into").removeprefix("#")
+    if not typed:
+        return min(ids)
+    found = None
+    if typed.isascii() and typed.isdigit() and len(typed) <= MOST_NUMBER_DIGITS:
+        found = await queries.id_of_number(tx, int(typed))
+    if found is None:
+        raise Invalid("into", f"there is no incident #{typed[:30]}")
+    return found
+
+
+PAGES: tuple[Page, ...] = (
+    get(LIST, show),
+    get(f"{LIST}/new", new),
+    post(f"{LIST}/new", create),
+    get(f"{LIST}/number/{{number}}", by_number),
+    post(f"{LIST}/bulk", bulk),
+    post(f"{LIST}/bulk/undo", undo),
+)
