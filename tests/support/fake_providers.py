@@ -323,7 +323,7 @@ class FakeMail:
                 require_starttls=starttls is not None,
                 authenticator=accept,
                 auth_required=users is not None,
-                auth_require_tls=False,
+                auth_require_tls=users is None,
                 enable_SMTPUTF8=True,
             )
 

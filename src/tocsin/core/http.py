@@ -95,7 +95,9 @@ class Outbound:
         resolver: Resolver | None = None,
         tls: ssl.SSLContext | None = None,
         user_agent: str = "Tocsin",
+        total_seconds: float = TOTAL_SECONDS,
     ) -> None:
+        self.total_seconds = total_seconds
         self._dialler = _Dialler(allow, resolver)
         self._allow = allow
         self.tls = tls or trusted()
@@ -114,15 +116,17 @@ class Outbound:
         *,
         headers: Mapping[str, str] | None = None,
         content: bytes = b"",
-        timeout: float = TOTAL_SECONDS,
+        timeout: float | None = None,
     ) -> Answer:
         """Send one request. Any status is an Answer; 3xx is not followed.
 
-        `timeout` bounds everything from the look-up to the last byte read, in seconds. Raises
+        `timeout` bounds everything from the look-up to the last byte read, in seconds; without it
+        that is `total_seconds`. Raises
         Refused and Unreachable, and ValueError for a body over 1 MiB, which is a caller's defect.
         """
         if len(content) > MAX_REQUEST_BYTES:
             raise ValueError(f"a request body has at most {MAX_REQUEST_BYTES} bytes")
+        timeout = self.total_seconds if timeout is None else timeout
         target = _checked(url, self._allow)
         progress = _Progress()
         try:
