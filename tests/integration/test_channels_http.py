@@ -2,7 +2,11 @@
 
 import hashlib
 import hmac
+import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +23,7 @@ from tests.support.fake_providers import (
     Status,
 )
 from tests.support.messages import NOW, line, page, test_message
-from tocsin.channels import registry
+from tocsin.channels import registry, webhook
 from tocsin.channels.email import SmtpSettings
 from tocsin.channels.model import Channel, Dead, Receipt, Retry, Sent
 from tocsin.channels.ntfy import NtfyChannel
@@ -313,3 +317,34 @@ def test_the_registry_builds_every_channel(outbound: Outbound) -> None:
         assert channel.check_address("") is not None
     replaced = registry.build(settings, outbound, [SimulatedChannel("email")])
     assert isinstance(replaced["email"], SimulatedChannel)
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "channels.md"
+
+
+async def test_the_check_in_the_guide_accepts_what_is_sent_and_nothing_else(
+    outbound: Outbound,
+) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    is_genuine = names["is_genuine"]
+    async with FakeHttp("webhook") as server:
+        channel, address = channel_for(server, outbound)
+        await channel.send(page(), address, "s3cret")
+        [request] = server.requests
+    header, body, now = request.headers["x-tocsin-signature"], request.body, NOW.timestamp()
+    assert is_genuine(header, body, "s3cret", now)
+    assert not is_genuine(header, body, "other", now)
+    assert not is_genuine(header, body + b" ", "s3cret", now)
+    assert not is_genuine(header, body, "s3cret", now + 301)
+    assert not is_genuine(header.replace("t=1", "t=2"), body, "s3cret", now)
+    assert not is_genuine("", body, "s3cret", now)
+    assert not is_genuine("t=,v1=ü", body, "s3cret", now)
+
+
+async def test_the_example_in_the_guide_has_the_fields_that_are_sent() -> None:
+    [text] = re.findall(r"```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    example, sent = json.loads(text), webhook.payload(page())
+    assert list(example) == list(sent)
+    assert list(example["incidents"][0]) == list(sent["incidents"][0])
