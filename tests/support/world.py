@@ -345,30 +345,42 @@ class World:
 
 @asynccontextmanager
 async def make_world(
-    dsn: str, data_dir: Path, start: datetime, channels: Sequence[str] = ("phone", "mail")
+    dsn: str,
+    data_dir: Path,
+    start: datetime,
+    channels: Sequence[str] = ("phone", "mail"),
+    *,
+    port: int = 0,
+    **settings: Any,
 ) -> AsyncIterator[World]:
-    """A world on a fresh database, with an HTTP server on a free loopback port."""
+    """A world on a fresh database, with an HTTP server on a loopback port (a free one, if 0).
+
+    `channels` are simulated and stand beside the real ones; `settings` are the program's.
+    """
     clock = ManualClock(start)
     async with Database(dsn, size=4) as database:
         program = Program(
-            settings_for(data_dir),
+            settings_for(data_dir, **settings),
             clock=clock,
             database=database,
             web_database=database,
             door_database=database,
             extra_channels=[Phone(name) for name in channels],
         )
-        async with serving(program.asgi) as base_url, httpx.AsyncClient(base_url=base_url) as http:
+        async with (
+            serving(program.asgi, port) as base_url,
+            httpx.AsyncClient(base_url=base_url) as http,
+        ):
             world = World(program, clock, http)
             yield world
             await program.outbound.aclose()
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
-    """A real HTTP server on a free port; its base URL."""
+async def serving(app: Any, port: int = 0) -> AsyncIterator[str]:
+    """A real HTTP server on a loopback port, a free one if 0; its base URL."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, lifespan="off", access_log=False
+        app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())
