@@ -1,6 +1,7 @@
 """Every page of the product in one list, for the route table."""
 
 from tocsin.web import (
+    deliveries,
     incident,
     incident_acts,
     incidents_list,
@@ -36,6 +37,7 @@ PAGES: tuple[Page, ...] = (
     *schedule_editor.PAGES,
     *schedule.PAGES,
     *schedule_acts.PAGES,
+    *deliveries.PAGES,
     *people.PAGES,
     *person.PAGES,
     *person_reach.PAGES,
