@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "db": ("tocsin.cli.db", "db", "The database: shell, schema, migrations."),
     "doctor": ("tocsin.cli.doctor", "doctor", "Check the installation and say what to mend."),
     "config": ("tocsin.cli.config", "config", "Show every setting and where it comes from."),
+    "backup": ("tocsin.cli.backup", "backup", "Write everything into one file."),
+    "restore": ("tocsin.cli.restore", "restore", "Bring back what a backup holds."),
+    "send-test": ("tocsin.cli.send_test", "send_test", "Send a person a test message."),
+    "demo": ("tocsin.cli.demo", "demo", "Start with a made-up company to look around in."),
     "key": ("tocsin.cli.key", "key", "REST keys: create, list, revoke."),
 }
 
