@@ -1,6 +1,8 @@
 """Every page of the product in one list, for the route table."""
 
 from tocsin.web import (
+    audit_log,
+    components,
     deliveries,
     incident,
     incident_acts,
@@ -18,12 +20,18 @@ from tocsin.web import (
     service_acts,
     service_list,
     service_page,
+    settings,
+    setup,
+    setup_reach,
     sign_in,
+    teams,
 )
 from tocsin.web.page import Page
 
 PAGES: tuple[Page, ...] = (
     *sign_in.PAGES,
+    *setup.PAGES,
+    *setup_reach.PAGES,
     *live_stream.PAGES,
     *incidents_list.PAGES,
     *incident.PAGES,
@@ -38,6 +46,10 @@ PAGES: tuple[Page, ...] = (
     *schedule.PAGES,
     *schedule_acts.PAGES,
     *deliveries.PAGES,
+    *teams.PAGES,
+    *audit_log.PAGES,
+    *settings.PAGES,
+    *components.PAGES,
     *people.PAGES,
     *person.PAGES,
     *person_reach.PAGES,

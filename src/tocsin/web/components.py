@@ -6,7 +6,11 @@ Nothing here is read from or written to the database; the page says that these a
 from datetime import datetime, timedelta
 from typing import Any
 
+from starlette.responses import Response
+
 from tocsin.web.assets import assets
+from tocsin.web.page import Page, get
+from tocsin.web.visit import Visit
 
 
 def examples(now: datetime) -> dict[str, Any]:
@@ -80,3 +84,15 @@ def _stopped(now: datetime) -> list[dict[str, Any]]:
         {"number": 2, "who": "Tomasz Wieczorek", "state": "off", "note": "Not paged."},
         {"number": 3, "who": "Payments leads", "state": "off", "note": "Not paged."},
     ]
+
+
+async def components(visit: Visit) -> Response:
+    """Every part in every state, drawn by the macros the pages use."""
+    return visit.render(
+        "components.html",
+        page={"title": "Components", "section": "settings", "up": ("Settings", "/app/settings")},
+        **examples(visit.now),
+    )
+
+
+PAGES: tuple[Page, ...] = (get("/app/components", components),)

@@ -182,7 +182,9 @@ async def _of_page(tx: Tx, cause: Cause) -> list[Link]:
     )
     step = await ledger.ladder_step(tx, cause.incident_id, cause.step)
     level = int((step.data or {}).get("level") or 0) if step is not None else 0
-    on_level = f"Level {level} of {cause.policy_name}" if level else "A person chose who is paged"
+    on_level = f"Level {level} of {cause.policy_name}" if level else f"By {cause.policy_name}"
+    if step is not None and step.actor_kind in ("person", "key", "reply"):
+        on_level = f"{step.actor_label} chose " + (on_level.lower() if level else "who is paged")
     chain.append(
         Link(
             at=step.at if step is not None else cause.created_at,
@@ -238,6 +240,8 @@ def _moment(at: datetime) -> str:
 
 def _seconds(since: datetime, until: datetime) -> str:
     took = max(0.0, (until - since).total_seconds())
+    if took < 0.1:
+        return f"less than 0.1{formats.NBSP}s"
     return f"{took:.1f}{formats.NBSP}s" if took < 60 else formats.duration(took, parts=2)
 
 
