@@ -20,7 +20,7 @@ from tocsin.channels import registry
 from tocsin.channels.email import SmtpSettings
 from tocsin.channels.model import Channel
 from tocsin.channels.registry import ChannelSettings
-from tocsin.core import crypto, logs
+from tocsin.core import crash_points, crypto, logs
 from tocsin.core.clock import Clock
 from tocsin.core.config import Settings
 from tocsin.core.crypto import SecretBox, Signer
@@ -50,6 +50,8 @@ log = logs.get(__name__)
 
 # The intake works two slices at a time: while PostgreSQL works on one, Python works on the other.
 INTAKE_WORKERS = 2
+SEAL_UNCOMMITTED = crash_points.point("seal.uncommitted")
+SEAL_COMMITTED = crash_points.point("seal.committed")
 DUE_POLL_SECONDS = 0.25
 
 
@@ -149,7 +151,12 @@ class Program:
 
     async def _seal(self) -> int:
         async with self.database.transaction() as tx:
-            return await audit.seal(tx)
+            sealed = await audit.seal(tx)
+            if sealed:
+                crash_points.reach(SEAL_UNCOMMITTED)
+        if sealed:
+            crash_points.reach(SEAL_COMMITTED)
+        return sealed
 
     def _web_deps(self, database: Database) -> WebDeps:
         kinds = [

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from tocsin.channels.model import Dead, Receipt, Retry, Sent
+from tocsin.core import planted_defects
 from tocsin.core.http import Answer
 
 MOST_WAIT_SECONDS = 900.0
@@ -19,7 +20,7 @@ def receipt_of(answer: Answer, now: datetime, provider_id: str | None = None) ->
     detail = f"HTTP {answer.status}"
     if 300 <= answer.status < 400:
         return Dead(detail=f"{detail}: redirects are not followed, give the final address")
-    if answer.ok:
+    if answer.ok or planted_defects.ANY_ANSWER_IS_SENT:
         return Sent(detail=detail, provider_id=provider_id)
     said = answer.text(200)
     if said:

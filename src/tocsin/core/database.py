@@ -22,6 +22,8 @@ from psycopg.rows import class_row, dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from tocsin.core import planted_defects
+
 T = TypeVar("T")
 Params = Mapping[str, Any]
 
@@ -246,6 +248,8 @@ class Database:
         try:
             async with self._pool.connection() as connection, connection.transaction():
                 tx = Tx(connection)
+                if planted_defects.ASYNCHRONOUS_COMMIT:
+                    await tx.execute("set local synchronous_commit = off")
                 yield tx
                 await tx._before_commit()
         except PoolTimeout as error:

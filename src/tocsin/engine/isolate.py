@@ -10,11 +10,15 @@ from datetime import datetime
 import msgspec
 
 from tocsin import metrics
-from tocsin.core import logs
+from tocsin.core import crash_points, logs
 from tocsin.core.clock import Clock
 from tocsin.core.database import Database, Retry, Tx, Unavailable
 
 log = logs.get(__name__)
+
+# Where a stage with due work may die: by its name, before and after the commit.
+UNCOMMITTED = {name: crash_points.point(f"{name}.uncommitted") for name in ("escalate", "timers")}
+COMMITTED = {name: crash_points.point(f"{name}.committed") for name in ("escalate", "timers")}
 
 
 class DueWork(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +51,14 @@ class DueStage:
 
     async def _attempt(self, only: Sequence[str] | None) -> int:
         now = self.clock.now()
+        name = self.work.name
         async with self.database.transaction() as tx:
-            return await self.work.run(tx, now, self.work.limit, only)
+            done = await self.work.run(tx, now, self.work.limit, only)
+            if done and name in UNCOMMITTED:
+                crash_points.reach(UNCOMMITTED[name])
+        if done and name in COMMITTED:
+            crash_points.reach(COMMITTED[name])
+        return done
 
     async def _one_by_one(self) -> int:
         async with self.database.transaction() as tx:

@@ -24,7 +24,7 @@ import msgspec
 
 from tocsin import metrics
 from tocsin.channels.model import Channel, Dead, Message, Receipt, Retry, Sent
-from tocsin.core import crash_points, logs
+from tocsin.core import crash_points, logs, planted_defects
 from tocsin.core import database as db
 from tocsin.core.clock import Clock
 from tocsin.core.crypto import SealBroken, SecretBox
@@ -259,6 +259,8 @@ class DeliveryPump:
         except SealBroken as error:
             log.error("address cannot be opened", delivery=claim.id, error=str(error))
             return self._ended(claim, Outcome.DEAD, "the address cannot be opened with this key")
+        if planted_defects.SENT_BEFORE_SENDING:
+            await self._record([self._ended(claim, Outcome.SENT, "")])
         crash_points.reach(BEFORE_SEND)
         receipt = await self._hand_over(claim, send.message, address, secret)
         crash_points.reach(AFTER_SEND)

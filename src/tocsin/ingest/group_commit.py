@@ -11,13 +11,16 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from tocsin.core import logs
+from tocsin.core import crash_points, logs, planted_defects
 from tocsin.core.clock import Clock
 from tocsin.core.database import Database, DatabaseError, Unavailable
 from tocsin.events import actions
 from tocsin.events.model import Accepted
 
 log = logs.get(__name__)
+
+UNCOMMITTED = crash_points.point("ingest.uncommitted")
+COMMITTED = crash_points.point("ingest.committed")
 
 BATCH_ROWS = 1000
 BATCH_BYTES = 16 * 1024 * 1024
@@ -69,6 +72,8 @@ class GroupCommit:
         self._bytes += len(row.body)
         if self._flusher is None:
             self._flusher = loop.create_task(self._flush_all(), name="group commit")
+        if planted_defects.ANSWER_BEFORE_COMMIT:
+            return
         await future
 
     async def close(self) -> None:
@@ -125,8 +130,10 @@ class GroupCommit:
             async with asyncio.timeout(self.flush_seconds):
                 async with self.database.transaction() as tx:
                     await actions.accept(tx, rows, self.clock.now())
+                    crash_points.reach(UNCOMMITTED)
         except TimeoutError as error:
             raise Unavailable("the commit took too long") from error
+        crash_points.reach(COMMITTED)
         self.commits += 1
 
     def _fail_queue(self, error: Exception) -> None:
@@ -138,6 +145,8 @@ class GroupCommit:
 
     def _fail(self, batch: Sequence[Waiting], error: Exception) -> None:
         for _, future in batch:
+            if planted_defects.SWALLOWED_EXCEPTION and not future.done():
+                future.set_result(None)
             if not future.done():
                 future.set_exception(
                     error if isinstance(error, DatabaseError) else DatabaseError(str(error))

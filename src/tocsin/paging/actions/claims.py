@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from tocsin.core import planted_defects
 from tocsin.core.database import Tx
 from tocsin.paging import catch_up, delivery_store, retry, throttle
 from tocsin.paging.actions.conclude import Conclusion, conclude
@@ -62,7 +63,7 @@ async def claim_due(
         return Claimed(claims=[], taken=0)
     lease = {
         "now": now,
-        "until": now + timedelta(seconds=lease_seconds),
+        "until": now + timedelta(seconds=0 if planted_defects.NO_LEASE else lease_seconds),
         "node": node,
         "cutoff": catch_up.cutoff(now),
     }

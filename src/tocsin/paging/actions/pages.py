@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from tocsin.accounts.model import ENGINE
-from tocsin.core import ids
+from tocsin.core import ids, planted_defects
 from tocsin.core.database import Tx
 from tocsin.paging import bundle, contact_rules, delivery_store, store
 from tocsin.paging.contact_rules import Plan
@@ -332,7 +332,10 @@ def _single_deliveries(
 
 
 async def _insert_deliveries(tx: Tx, drafts: Sequence[DeliveryDraft], now: datetime) -> None:
-    if drafts:
+    if drafts and planted_defects.PUBLISH_AFTER_COMMIT:
+        insert = delivery_store.INSERT_DELIVERIES
+        planted_defects.write_later(tx, insert, insert_params(drafts, now))
+    elif drafts:
         await tx.execute(delivery_store.INSERT_DELIVERIES, insert_params(drafts, now))
 
 
