@@ -37,7 +37,7 @@ VERBS = {
     "create": "made",
     "update": "changed",
     "delete": "deleted",
-    "sign_in": "signed in as",
+    "sign_in": "signed in",
     "change_password": "changed the password of",
     "rotate_key": "replaced the key of",
     "update_members": "changed who is in",
