@@ -1,5 +1,6 @@
 """`tocsin doctor` on a real installation: it finds what was broken, and nothing else."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from tests.support.world import make_world
 from tocsin.channels import registry
 from tocsin.channels.email import SmtpSettings
 from tocsin.channels.registry import ChannelSettings
+from tocsin.core.clock import LogicalClock
 from tocsin.core.http import Outbound
 from tocsin.core.outbound_guard import parse_allow_list
+from tocsin.schedules.drafts import LayerDraft
 
 
 @pytest.fixture
@@ -58,6 +61,7 @@ WELL = (
     "overdue",
     "set aside",
 )
+
 BREAK = {
     "people": "update contact_methods set dead_since = '2026-01-01Z', dead_reason = 'gone'",
     "catch-all": "update users set deleted_at = '2026-01-01Z'",
@@ -144,3 +148,25 @@ def test_the_doctor_knows_which_channels_need_setting_up() -> None:
         Outbound(parse_allow_list("")),
     )
     assert [name for name, each in channels.items() if each.missing()] == ["email"]
+
+
+async def test_a_schedule_that_ends_is_told_before_it_does(
+    fresh_dsn: str, where: list[str], tmp_path: Path
+) -> None:
+    now = LogicalClock().now()
+    async with make_world(fresh_dsn, tmp_path, now) as world:
+        ann = await world.person("ann")
+        layer = LayerDraft(
+            rotation_virtual_start=now,
+            rotation_turn_length_seconds=86_400,
+            members=(ann.user.id,),
+            end=now + timedelta(days=3),
+        )
+        nights = await world.schedule("Nights", "Etc/UTC", [layer])
+        await world.service("shop", [[nights]])
+        ran = await run_async("doctor", "--json", *where)
+    found = verdicts(ran)
+    assert found["schedules"] == "warn"
+    assert found["escalation policies"] == "ok"
+    (told,) = [each for each in ran.json["checks"] if each["name"] == "schedules"]
+    assert "Nights from" in told["finding"]
