@@ -37,13 +37,15 @@ where kind = 'summary' and state = 'sending'
 """
 MOVE_LADDERS = """
 update escalation_runs
-set due_at = %(now)s + greatest(due_at - %(backed_up_at)s, %(least)s)
-where state = 'running' and due_at <= %(now)s + %(least)s
+set due_at = %(now)s::timestamptz
+    + greatest(due_at - %(backed_up_at)s::timestamptz, %(least)s::interval)
+where state = 'running' and due_at <= %(now)s::timestamptz + %(least)s::interval
 """
 MOVE_TIMERS = """
 update incident_timers
-set due_at = %(now)s + greatest(due_at - %(backed_up_at)s, %(least)s)
-where kind <> 'snooze' and due_at <= %(now)s + %(least)s
+set due_at = %(now)s::timestamptz
+    + greatest(due_at - %(backed_up_at)s::timestamptz, %(least)s::interval)
+where kind <> 'snooze' and due_at <= %(now)s::timestamptz + %(least)s::interval
 """
 FORGET_NODES = "delete from nodes"
 FORGET_STAGES = "delete from stages"
