@@ -42,6 +42,13 @@ const refreshAll = () => all("[data-live]").forEach(refresh);
 
 /* ---- lists: change rows in place, announce new ones */
 
+/** What a row says, without what moves by itself: ages, and countdowns to the same moment. */
+function gist(row) {
+  const copy = row.cloneNode(true);
+  for (const moving of all("[data-countdown], time", copy)) moving.replaceWith(moving.title);
+  return copy.textContent;
+}
+
 function replaceRow(list, old, fresh) {
   const box = one("input[data-select]", fresh);
   if (box) box.checked = Boolean(one("input[data-select]", old)?.checked);
@@ -50,7 +57,7 @@ function replaceRow(list, old, fresh) {
   old.replaceWith(fresh);
   htmx.process(fresh);
   if (focused) (one("a[data-open]", fresh) ?? one("a[href]", fresh))?.focus({ preventScroll: true });
-  fresh.classList.add("changed");
+  fresh.classList.toggle("changed", gist(old) !== gist(fresh));
 }
 
 function settle(list) {
@@ -161,7 +168,6 @@ export function startLive(library) {
   if (!meta) return;
   const sign = startSign(meta);
   let source = null;
-  let wasOpen = false;
   let retry = 0;
 
   function connect() {
@@ -171,9 +177,9 @@ export function startLive(library) {
     source.addEventListener("open", () => {
       sign.setOpen(true);
       sign.heard(null);
-      // What changed while nobody listened is not said again: fetch everything once.
-      if (wasOpen) refreshAll();
-      wasOpen = true;
+      // What changed while nobody listened is not said again, and the page itself was made before
+      // this line was open: fetch everything once.
+      refreshAll();
     });
     source.addEventListener("error", () => {
       sign.setOpen(false);

@@ -5,7 +5,7 @@ incident's service, and everything else asks for an id only.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -25,6 +25,9 @@ MAX_DELIVERIES = 200
 MAX_PAGES = 100
 MAX_EXPLAINED = 10
 MAX_MERGED = 50
+CHANGES_SHOWN = 5
+CHANGES_WITHIN = timedelta(days=1)
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 SELECT_HEAD = """
     select i.id, i.number, i.title, i.status, i.urgency, i.body, i.test, i.created_at, i.changed_at,
@@ -98,6 +101,11 @@ SELECT_STEP_LEVELS = """
 SELECT_MERGED_FROM = """
     select id, number, title from incidents
     where merged_into = %(id)s order by number desc limit %(limit)s
+"""
+SELECT_CHANGES = """
+    select id, summary, source, at, links from change_events
+    where service_id = %(service_id)s and at >= %(since)s and at < %(until)s
+    order by at desc, id desc limit %(limit)s
 """
 
 
@@ -238,6 +246,16 @@ class MergedFrom(msgspec.Struct, frozen=True):
     title: str
 
 
+class ChangeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was changed about the service around that time."""
+
+    id: str
+    summary: str
+    source: str | None
+    at: datetime
+    links: list[dict[str, Any]]
+
+
 async def head(tx: Tx, actor: Actor, incident_id: str) -> Head:
     """The incident. Raises NotFound, also when its service is not the actor's to see."""
     visible = visible_teams(actor)
@@ -352,3 +370,15 @@ async def _through(
                 if shift is not None and shift.user_id == row.user_id:
                     found.setdefault((step, row.user_id), id)
     return found
+
+
+async def changes_before(tx: Tx, head: Head) -> list[ChangeLine]:
+    """What was changed about the service in the day before it opened, and since; newest first."""
+    until = head.resolved_at or _FAR
+    asked = {
+        "service_id": head.service_id,
+        "since": head.created_at - CHANGES_WITHIN,
+        "until": until,
+        "limit": CHANGES_SHOWN,
+    }
+    return await tx.all(ChangeLine, SELECT_CHANGES, asked)

@@ -102,6 +102,7 @@ async def _record(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
     return {
         "alerts": alerts.items,
         "alerts_next": f"{base}?alerts={alerts.next}#alerts" if alerts.next else None,
+        "changes": await queries.changes_before(tx, head),
         "details": alert_details.lines,
         "links": alert_details.links,
         "entries": [entry for entry in told if show == "all" or entry.of == show],

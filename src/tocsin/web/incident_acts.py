@@ -4,17 +4,16 @@ A refusal or a wrong value shows the incident again, as it is now, with what sto
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starlette.responses import Response
 
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
-from tocsin.core.timezones import zone
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.model import Urgency
 from tocsin.queries import incidents as queries
-from tocsin.web import formats
+from tocsin.web import formats, local_times
 from tocsin.web.incident import shown
 from tocsin.web.incidents_list import LIST, MOST_NUMBER_DIGITS, reassignment
 from tocsin.web.page import Page, post
@@ -96,10 +95,7 @@ def _snooze_seconds(visit: Visit) -> int:
         return visit.whole("seconds", 60, 604_800)
     if not until:
         raise Invalid("until", "choose for how long it is snoozed")
-    try:
-        at = datetime.fromisoformat(until).replace(tzinfo=zone(visit.viewer.time_zone))
-    except ValueError:
-        raise Invalid("until", "give the time as a date and an hour") from None
+    at = local_times.instant("until", until, visit.viewer.time_zone)
     seconds = int((at - visit.now).total_seconds())
     if not 60 <= seconds <= 604_800:
         raise Invalid("until", "choose a time between a minute and seven days from now")

@@ -184,7 +184,7 @@ def macro_files() -> Mapping[str, str]:
     return where
 
 
-def render(name: str, **context: Any) -> str:
+def render(name: str, /, **context: Any) -> str:
     """Render a template of `templates/`. Raises jinja2.UndefinedError for a name nobody passed.
 
     Context every full page takes is described at the top of `templates/base.html`; a fragment for

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tocsin.incidents.model import Reason
 from tocsin.timeline.model import Kind, LogEntry
 from tocsin.web import formats, words
 
@@ -39,6 +40,16 @@ def tell(entry: LogEntry) -> Told:
 _PAGING = (Kind.ASSIGN, Kind.ESCALATE, Kind.REPEAT, Kind.EXHAUST, Kind.NOTIFY)
 
 
+# What the sentence has said already is not said again as its reason.
+_OBVIOUS = {
+    Reason.ACKNOWLEDGED_BY_PERSON,
+    Reason.RESOLVED_BY_PERSON,
+    Reason.UNACKNOWLEDGED_BY_PERSON,
+    Reason.SNOOZED,
+    Reason.URGENCY_SET,
+    Reason.TITLE_SET,
+}
+
 # The reason of the entry itself is told, unless a teller has a better one or none.
 _OWN = "\N{NULL}"
 
@@ -53,7 +64,9 @@ def _told(
     detail: str | None = None,
     quote: str | None = None,
 ) -> Told:
-    said = words.because(entry.reason) if because == _OWN else because
+    said = because
+    if because == _OWN:
+        said = None if entry.reason in _OBVIOUS else words.because(entry.reason)
     return Told(
         at=entry.at, icon=icon, tone=tone, text=text, because=said, detail=detail, quote=quote
     )
@@ -88,7 +101,7 @@ def _paged(entry: LogEntry, data: dict[str, Any]) -> Told:
         reason = words.because(str(why))
     if not names:
         by = "" if entry.actor_kind == "engine" else f" by {entry.actor_label}"
-        return _told(entry, "oncall", "", f"Assigned{by}", because=reason, detail=_skips(data))
+        return _told(entry, "person", "", f"Assigned{by}", because=reason, detail=_skips(data))
     by = ""
     if entry.actor_kind in ("person", "key", "reply"):
         by = f", by {entry.actor_label}"

@@ -152,7 +152,7 @@ class Visit:
         """Whether `given` is this session's token."""
         return bool(self.csrf_token) and hmac.compare_digest(given, self.csrf_token)
 
-    def render(self, template: str, *, status: int = 200, **context: Any) -> Response:
+    def render(self, template: str, /, *, status: int = 200, **context: Any) -> Response:
         """A page or fragment from a template, with what base.html and bare.html read."""
         toast = self._taken_toast()
         values: dict[str, Any] = {

@@ -1,7 +1,8 @@
 """The plain words for every reason and state that a rule can give. The only place they stand.
 
-Rule: whatever an enum can say has its words here (a test covers every member); a value this release
-does not know is shown as it is, with spaces, so that nothing is ever silent.
+Rules: a reason is a clause that reads on after "because"; whatever an enum can say has its words
+here (a test covers every member); a value this release does not know is shown as it is, with
+spaces, so that nothing is ever silent.
 """
 
 from collections.abc import Mapping
@@ -21,28 +22,28 @@ from tocsin.paging.throttle import ThrottleReason
 INCIDENT: Mapping[str, str] = {
     Reason.NEW_ALERT: "no open alert had this key",
     Reason.REPEATED_ALERT: "the alert with this key is still open",
-    Reason.CREATED_BY_HAND: "opened by hand",
-    Reason.SELF_ASSIGNED: "taken by the person who opened it, so nobody was paged",
-    Reason.ACKNOWLEDGED_BY_PERSON: "signed in",
-    Reason.ACKNOWLEDGED_BY_REPLY: "from a signed link",
+    Reason.CREATED_BY_HAND: "a person opened it by hand",
+    Reason.SELF_ASSIGNED: "the person who opened it took it, so nobody is paged",
+    Reason.ACKNOWLEDGED_BY_PERSON: "a person said so here",
+    Reason.ACKNOWLEDGED_BY_REPLY: "a person tapped the link of their page",
     Reason.ACKNOWLEDGED_BY_EVENT: "the monitoring tool said so",
-    Reason.RESOLVED_BY_PERSON: "signed in",
-    Reason.RESOLVED_BY_REPLY: "from a signed link",
+    Reason.RESOLVED_BY_PERSON: "a person said so here",
+    Reason.RESOLVED_BY_REPLY: "a person tapped the link of their page",
     Reason.ALERT_RESOLVED: "the monitoring tool closed this alert; others are still open",
     Reason.LAST_ALERT_RESOLVED: "the monitoring tool closed the last open alert",
     Reason.AUTO_RESOLVED: "the service resolves incidents by itself after this time",
-    Reason.AUTO_RESOLVE_DEFERRED: "not resolved by itself, because an alert is still firing",
-    Reason.MERGED: "merged into another incident",
-    Reason.UNACKNOWLEDGED_BY_PERSON: "given back by hand",
-    Reason.ACKNOWLEDGEMENT_TIMEOUT: "acknowledged for so long that the service asks again",
-    Reason.SNOOZED: "snoozed by hand",
+    Reason.AUTO_RESOLVE_DEFERRED: "an alert is still firing, so it does not resolve by itself",
+    Reason.MERGED: "a person merged it into another incident",
+    Reason.UNACKNOWLEDGED_BY_PERSON: "a person gave it back",
+    Reason.ACKNOWLEDGEMENT_TIMEOUT: "it was acknowledged for so long that the service asks again",
+    Reason.SNOOZED: "a person snoozed it",
     Reason.SNOOZE_ENDED: "the snooze is over",
-    Reason.REASSIGNED: "given to others by hand",
-    Reason.ESCALATED_BY_PERSON: "escalated by hand",
-    Reason.URGENCY_SET: "urgency changed by hand",
+    Reason.REASSIGNED: "a person gave it to somebody else",
+    Reason.ESCALATED_BY_PERSON: "a person escalated it",
+    Reason.URGENCY_SET: "a person changed the urgency",
     Reason.SEVERITY_RAISED: "an alert became more severe",
-    Reason.TITLE_SET: "title changed by hand",
-    Reason.NOTE_ADDED: "a note",
+    Reason.TITLE_SET: "a person changed the title",
+    Reason.NOTE_ADDED: "a person wrote a note",
 }
 LADDER: Mapping[str, str] = {
     LadderReason.OPENED: "the incident opened",
@@ -64,19 +65,19 @@ SKIP: Mapping[str, str] = {
     SkipReason.NO_CONTACT_METHOD: "has no contact method",
 }
 DELIVERY: Mapping[str, str] = {
-    DeliveryReason.RULE: "a notification rule",
-    DeliveryReason.NO_RULE: "no rule for this urgency, so every contact method at once",
+    DeliveryReason.RULE: "a notification rule says so",
+    DeliveryReason.NO_RULE: "no rule is for this urgency, so every contact method is used",
     DeliveryReason.LAST_RESORT: "every contact method seemed dead, so all of them were tried",
     DeliveryReason.NEXT_METHOD: "the method before did not get through",
     DeliveryReason.BUNDLE: "several pages within a moment travel together",
-    DeliveryReason.SUMMARY: "late after an outage, so one summary instead of many messages",
-    DeliveryReason.TEST: "a test asked for by hand",
+    DeliveryReason.SUMMARY: "it was late after an outage, so one summary replaces many messages",
+    DeliveryReason.TEST: "a person asked for a test",
     DeliveryReason.METHOD_DEAD: "this contact method has stopped working",
     DeliveryReason.METHOD_REMOVED: "this contact method was removed",
     DeliveryReason.CHANNEL_MISSING: "no server has this channel set up",
-    DeliveryReason.FOLDED: "taken up by a summary",
+    DeliveryReason.FOLDED: "a summary took it up",
     DeliveryReason.NOTHING_OPEN: "nothing it was about was open any more",
-    DeliveryReason.GAVE_UP: "tried as often as allowed",
+    DeliveryReason.GAVE_UP: "it was tried as often as allowed",
     DeliveryReason.DEAD: "the provider said that this address does not work",
     DeliveryReason.THROTTLED: "this contact method had too many messages within a minute",
 }
