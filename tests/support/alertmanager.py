@@ -91,21 +91,19 @@ async def alertmanager(folder: Path, config: dict[str, Any]) -> AsyncIterator[Al
     address = f"127.0.0.1:{free_port()}"
     log = folder / "alertmanager.log"
     with log.open("wb") as output:
-        server = subprocess.Popen(
-            [
-                program,
-                f"--config.file={file}",
-                f"--storage.path={folder / 'alertmanager'}",
-                f"--web.listen-address={address}",
-                "--cluster.listen-address=",
-            ],
+        server = await asyncio.create_subprocess_exec(
+            program,
+            f"--config.file={file}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address={address}",
+            "--cluster.listen-address=",
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
         async with httpx.AsyncClient(base_url=f"http://{address}") as http:
             while True:
-                if server.poll() is not None:
+                if server.returncode is not None:
                     said = log.read_text()
                     if "default.tmpl: no such file" in said:
                         missing(NO_TEMPLATES)
@@ -118,5 +116,6 @@ async def alertmanager(folder: Path, config: dict[str, Any]) -> AsyncIterator[Al
                 await asyncio.sleep(0.05)
             yield Alertmanager(http)
     finally:
-        server.terminate()
-        await asyncio.to_thread(server.wait)
+        if server.returncode is None:
+            server.terminate()
+        await server.wait()
