@@ -13,6 +13,7 @@ from starlette.responses import Response
 from tocsin.accounts import actions as accounts
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, NotFound
+from tocsin.engine.nodes import living
 from tocsin.paging import actions as paging
 from tocsin.paging.model import DeliveryReason, DeliveryState
 from tocsin.queries import deliveries as ledger
@@ -83,6 +84,7 @@ async def delivery(visit: Visit) -> Response:
             raise NotFound("delivery", delivery_id)
         causes = await ledger.causes(tx, delivery_id)
         chain = await _chain(tx, row, causes)
+        nodes = {node.id: node.name for node in await living(tx)}
     return visit.render(
         "deliveries/page.html",
         page={
@@ -95,6 +97,7 @@ async def delivery(visit: Visit) -> Response:
         row=row,
         chain=chain,
         attempts=attempts,
+        nodes=nodes,
         causes=causes,
         proof=proof(row, visit.now),
         tone=tone(row),
