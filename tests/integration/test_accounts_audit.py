@@ -6,6 +6,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from tests.support.postgres import as_superuser
 from tocsin.accounts import audit
 from tocsin.accounts.chain import Head
 from tocsin.accounts.model import SYSTEM, Actor, Role
@@ -49,7 +50,7 @@ async def verified(database: Database, anchor: Head | None = None) -> int | None
 
 def tamper(database: Database, *statements: LiteralString) -> None:
     """What a superuser with a grudge can do: switch the triggers off and edit."""
-    with psycopg.connect(database.dsn) as connection:
+    with psycopg.connect(as_superuser(database.dsn)) as connection:
         connection.execute("set session_replication_role = replica")
         for statement in statements:
             connection.execute(statement)

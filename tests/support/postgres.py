@@ -48,6 +48,13 @@ def server_dsn(worker_id: str) -> Iterator[str]:
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
+def as_superuser(dsn: str) -> str:
+    """The same database for the server's superuser; another server's URL is expected to be one."""
+    if os.environ.get("TOCSIN_TEST_DATABASE_URL"):
+        return dsn
+    return psycopg.conninfo.make_conninfo(dsn, user="postgres")
+
+
 def _make_template(dsn: str, name: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f'drop database if exists "{name}"')
