@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace, dsn: str, data_dir: Path) -> int:
             connection.execute(f'drop database "{name}" with (force)')
         if problems:
             failed += 1
-            print(f"seed {seed} failed; again with: make sim SEED={seed}")
+            print(f"seed {seed} failed; again with: make sim SEED={seed}", flush=True)
             for problem in problems:
                 print(f"  {problem}")
         else:
