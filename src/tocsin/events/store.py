@@ -7,7 +7,8 @@ from itertools import accumulate
 from tocsin.core.database import Tx, json
 from tocsin.events.model import Accepted, Change, Destination
 
-# One statement keeps a batch, queues it and wakes the engine: one round trip. The bodies travel as
+# One statement keeps a batch, queues it and wakes the engine, so that it can be a transaction by
+# itself and take one round trip. The bodies travel as
 # one value with their lengths, and what rows share is sent once: the driver's cost of a list is
 # that of its items, and this halved the cost of accepting an event (measured, also against COPY).
 # The sequence counts in the order of the rows.

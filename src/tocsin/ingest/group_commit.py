@@ -128,9 +128,9 @@ class GroupCommit:
     async def _commit(self, rows: Sequence[Accepted]) -> None:
         try:
             async with asyncio.timeout(self.flush_seconds):
-                async with self.database.transaction() as tx:
-                    await actions.accept(tx, rows, self.clock.now())
-                    crash_points.reach(UNCOMMITTED)
+                now = self.clock.now()
+                crash_points.reach(UNCOMMITTED)
+                await self.database.alone(lambda tx: actions.accept(tx, rows, now))
         except TimeoutError as error:
             raise Unavailable("the commit took too long") from error
         crash_points.reach(COMMITTED)
