@@ -12,6 +12,7 @@ from tocsin.cli import process
 from tocsin.cli.options import load, settings_options
 from tocsin.core import logs
 from tocsin.core.config import Settings
+from tocsin.core.crypto import CryptoError
 from tocsin.core.database import Unavailable, UnsafeServer
 from tocsin.core.embedded_postgres import EmbeddedPostgresError
 from tocsin.core.migrate import SchemaError
@@ -30,6 +31,7 @@ def serve(**flags: Any) -> None:
         with process.database_server(settings) as dsn:
             uvloop.run(run(settings, dsn))
     except (
+        CryptoError,
         EmbeddedPostgresError,
         SchemaError,
         UnsafeServer,
