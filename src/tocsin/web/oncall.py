@@ -58,6 +58,7 @@ class ScheduleLine(msgspec.Struct, frozen=True, kw_only=True):
 
     schedule: ScheduleHead
     person: Any
+    reachable: bool
     following: rota.Following | None
     takeable: bool
 
@@ -187,6 +188,7 @@ def _line(head: ScheduleHead, found: Rota, visit: Visit, *, may_take: bool) -> S
     return ScheduleLine(
         schedule=head,
         person=person,
+        reachable=found.reached(head.id),
         following=found.following(head.id),
         takeable=may_take and (person is None or person.id != visit.viewer.id),
     )

@@ -11,6 +11,7 @@ import msgspec
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import User
 from tocsin.core.database import Tx
+from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Policy, TargetKind
 from tocsin.queries import policies as policy_queries
 from tocsin.queries.policies import ScheduleName
@@ -22,9 +23,11 @@ AHEAD = timedelta(days=14)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One person on one level. `until` is None for a direct target and beyond the look-ahead."""
+    """One person on one level. `until` is None for a direct target and beyond the look-ahead; whom
+    nothing reaches is passed over by the ladder."""
 
     user: User
+    reachable: bool
     schedule: ScheduleName | None = None
     shift: Shift | None = None
     until: datetime | None = None
@@ -58,12 +61,14 @@ class Rota:
         names: dict[str, ScheduleName],
         shifts: dict[str, tuple[Shift, ...]],
         users: dict[str, User],
+        reachable: frozenset[str],
     ) -> None:
         self.now = now
         self.horizon = now + AHEAD
         self.names = names
         self.shifts = shifts
         self.users = users
+        self.reachable = reachable
 
     def current(self, schedule_id: str) -> Shift | None:
         """The shift under way, cut off at the horizon."""
@@ -107,6 +112,11 @@ class Rota:
         current = self.current(schedule_id)
         return self.users.get(current.user_id) if current else None
 
+    def reached(self, schedule_id: str) -> bool:
+        """Whether whoever is on call now has a contact method."""
+        person = self.person(schedule_id)
+        return person is not None and person.id in self.reachable
+
     def steps(self, policy: Policy) -> list[Step]:
         """The levels of a policy with the people they would page now."""
         return [self._step(policy, number) for number in range(1, len(policy.levels) + 1)]
@@ -119,13 +129,21 @@ class Rota:
             if target.kind is TargetKind.USER:
                 user = self.users.get(target.id)
                 if user is not None and user.deleted_at is None:
-                    places.append(Place(user=user))
+                    places.append(Place(user=user, reachable=user.id in self.reachable))
                 continue
             name = self.names.get(target.id)
             user, shift = self.person(target.id), self.current(target.id)
             if user is not None and user.deleted_at is None:
                 until = self.ends(target.id)
-                places.append(Place(user=user, schedule=name, shift=shift, until=until))
+                places.append(
+                    Place(
+                        user=user,
+                        reachable=user.id in self.reachable,
+                        schedule=name,
+                        shift=shift,
+                        until=until,
+                    )
+                )
             elif name is not None:
                 empty.append(name)
         ends = [at for target in level.targets if (at := self.ends(target.id)) is not None]
@@ -151,4 +169,6 @@ async def read(
     people = {t.id for t in targets if t.kind is TargetKind.USER}
     people |= {shift.user_id for found in shifts.values() for shift in found}
     users = await accounts.users_by_ids(tx, sorted(people))
-    return Rota(now=now, names=names, shifts=shifts, users=users)
+    known = await escalations.people(tx, sorted(people))
+    reachable = frozenset(id for id, person in known.items() if person.reachable)
+    return Rota(now=now, names=names, shifts=shifts, users=users, reachable=reachable)

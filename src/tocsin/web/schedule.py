@@ -97,6 +97,7 @@ async def _context(tx: Tx, visit: Visit, schedule: Schedule) -> dict[str, Any]:
         "may_cover": manages or responds,
         "people": sorted(people, key=lambda user: (user.id != visit.viewer.id, user.name)),
         "person": on_call.person(schedule.id),
+        "reachable": on_call.reached(schedule.id),
         "following": on_call.following(schedule.id),
         "ahead": on_call.gaps(schedule.id),
         "uses": (await policy_queries.policies_using(tx, [schedule.id]))[schedule.id],

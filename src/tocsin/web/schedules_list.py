@@ -34,6 +34,7 @@ async def schedule_list(visit: Visit) -> Response:
             {
                 "schedule": head,
                 "person": on_call.person(head.id),
+                "reachable": on_call.reached(head.id),
                 "following": on_call.following(head.id),
                 "coverage": coverage_of(on_call.shifts.get(head.id, ()), visit.now, horizon),
                 "uses": uses[head.id],
