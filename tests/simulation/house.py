@@ -23,7 +23,7 @@ from tocsin.channels.simulated import SimulatedChannel
 from tocsin.core import crash_points, ids
 from tocsin.core.clock import ManualClock
 from tocsin.core.crash_points import Crash
-from tocsin.core.database import Database, Tx
+from tocsin.core.database import Database, Tx, Unavailable
 from tocsin.core.errors import Problem
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import LevelInput, PolicyInput, Strategy, Target, TargetKind
@@ -159,9 +159,12 @@ class House:
         try:
             return await (stage.inline or stage.run)()
         except Crash:
-            await node.program.outbound.aclose()
-            self.nodes[self.nodes.index(node)] = self._node(node.name)
+            await self._replace(node)
             return 1
+
+    async def _replace(self, node: Node) -> None:
+        await node.program.outbound.aclose()
+        self.nodes[self.nodes.index(node)] = self._node(node.name)
 
     async def one_pass(self, names: Sequence[str]) -> int:
         """Every stage named, on both nodes, in an order of the seed's choosing."""
@@ -194,7 +197,9 @@ class House:
         node = self.random.choice(self.nodes)
         try:
             await accept(node, integration, key, msgspec.json.encode(body))
-        except Crash:
+        except (Crash, Unavailable):
+            # The process died; whether the event was kept is not known to the sender.
+            await self._replace(node)
             return
         self.accepted += 1
 

@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import certifi
@@ -232,8 +233,12 @@ def _checked(url: str, allow: AllowList) -> httpx.URL:
     return target
 
 
+@cache
 def trusted() -> ssl.SSLContext:
-    """Verify certificates against the system's store and, as containers often lack one, certifi."""
+    """Verify certificates against the system's store and, as containers often lack one, certifi.
+
+    Read once: the store's hundreds of certificates take a tenth of a second to load.
+    """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
