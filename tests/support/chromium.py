@@ -64,7 +64,7 @@ async def chromium() -> AsyncIterator[Browser]:
     found = named or next(filter(None, map(shutil.which, NAMES)), None)
     async with async_playwright() as playwright:
         program = found or playwright.chromium.executable_path
-        if not Path(program).exists():
+        if not os.path.exists(program):  # noqa: ASYNC240 - once, before anything runs
             missing()
         browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
