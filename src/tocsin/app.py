@@ -102,7 +102,7 @@ class Program:
             )
         )
         self.web_deps = self._web_deps(web_database)
-        self.asgi: ASGIApp = self.door.in_front_of(self._application())
+        self.asgi = self._application()
 
     def _stages(self) -> list[Stage]:
         database, clock = self.database, self.clock
@@ -183,24 +183,23 @@ class Program:
             version=__version__,
         )
 
-    def _application(self) -> Starlette:
+    def _application(self) -> ASGIApp:
+        deps = self.web_deps
+        works = self.settings.role != "web"
+        watched = operations.routes(
+            operations.OperationsDeps(
+                database=deps.database, clock=self.clock, engine=self.engine if works else None
+            )
+        )
+        if self.settings.role == "engine":
+            # A node that only works answers its probes and nothing else.
+            return Starlette(routes=watched)
         replies = one_tap.OneTapDeps(
-            database=self.web_deps.database, clock=self.clock, links=self.links, render=render
+            database=deps.database, clock=self.clock, links=self.links, render=render
         )
-        return Starlette(
-            routes=[
-                *self.door.routes(),
-                *operations.routes(
-                    operations.OperationsDeps(
-                        database=self.web_deps.database,
-                        clock=self.clock,
-                        engine=self.engine if self.settings.role != "web" else None,
-                    )
-                ),
-                *one_tap.routes(replies),
-                *web_routes.build(self.web_deps, all_pages.PAGES),
-            ]
-        )
+        pages = web_routes.build(deps, all_pages.PAGES)
+        routes = [*self.door.routes(), *watched, *one_tap.routes(replies), *pages]
+        return self.door.in_front_of(Starlette(routes=routes))
 
     async def prepare(self) -> None:
         """What is done once before the first request: the owner, when settings name one."""

@@ -94,38 +94,30 @@ async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
 
 
 async def _run(program: Program, settings: Settings, stopping: asyncio.Event) -> None:
-    tasks: list[asyncio.Task[Any]] = []
-    server: uvicorn.Server | None = None
-    if settings.role != "engine":
-        server = uvicorn.Server(
-            uvicorn.Config(
-                program.asgi,
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                backlog=4096,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=5,
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=settings.trusted_proxies or None,
-            )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            program.asgi,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies or None,
         )
-        sockets = [_listen(settings)]
-        # The signals are ours: uvicorn must not take them, or the engine would never hear of them.
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        tasks.append(asyncio.create_task(_serve_http(server, sockets), name="http"))
-    tasks.append(asyncio.create_task(program.run(stopping), name="program"))
+    )
+    tasks: list[asyncio.Task[Any]] = [
+        asyncio.create_task(_serve_http(server, [_listen(settings)]), name="http"),
+        asyncio.create_task(program.run(stopping), name="program"),
+    ]
     for line in await program.greeting():
         log.info(line)
     waiter: asyncio.Task[Any] = asyncio.create_task(stopping.wait())
     done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
     stopping.set()
     program.begin_stop()
-    if server is not None:
-        server.should_exit = True
+    server.should_exit = True
     await asyncio.wait(tasks, timeout=STOP_SECONDS)
     for task in tasks:
         task.cancel()
