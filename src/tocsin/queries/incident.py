@@ -99,8 +99,12 @@ SELECT_STEP_LEVELS = """
     order by seq desc limit %(limit)s
 """
 SELECT_MERGED_FROM = """
-    select id, number, title from incidents
-    where merged_into = %(id)s order by number desc limit %(limit)s
+    select i.id, i.number, i.title
+    from log_entries l
+    cross join lateral jsonb_array_elements(l.data -> 'sources') as source
+    join incidents i on i.id = source ->> 'id'
+    where l.incident_id = %(id)s and l.kind = 'merge'
+    order by i.number desc limit %(limit)s
 """
 SELECT_CHANGES = """
     select id, summary, source, at, links from change_events
