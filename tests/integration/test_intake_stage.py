@@ -283,3 +283,25 @@ async def test_with_the_database_away_no_row_is_blamed(
         except DatabaseError:
             await asyncio.sleep(0.1)
     assert recorder.keys == ["a", "b"]
+
+
+async def test_a_connection_that_is_lost_is_no_rows_fault(database: Database) -> None:
+    """The database restarts so fast that it is back when the intake looks: no row is put off, or
+    a trigger would be overtaken by its resolve."""
+    service = await add_service(database)
+    await send(database, service, 1, "a", "b")
+    recorder = Recorder()
+
+    async def cut_off(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> list[Outcome]:
+        await tx.execute("select pg_terminate_backend(pg_backend_pid())")
+        raise AssertionError("the connection should be gone")
+
+    for _ in range(4):
+        with pytest.raises(Unavailable):
+            await intake.run_due(database, ManualClock(START), record=cut_off)
+    while not recorder.keys:
+        try:
+            await intake.run_due(database, ManualClock(START), record=recorder)
+        except Unavailable:
+            continue
+    assert recorder.batches == [["a", "b"]]

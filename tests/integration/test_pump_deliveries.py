@@ -259,7 +259,7 @@ async def test_a_send_without_an_answer_ends_within_the_lease(database: Database
     pump = house.new_pump("n", lease_seconds=0.2)
     await one_page(house)
     await pump.run_due()
-    assert await house.ledger("state, detail") == [("queued", "no answer within 0.08 s")]
+    assert await house.ledger("state, detail") == [("queued", "no answer within 0.1 s")]
 
 
 async def test_what_drain_does_not_see_the_end_of_is_left_to_its_lease(

@@ -55,6 +55,10 @@ class Retry(DatabaseError):
     """A deadlock or a serialisation failure: the same work may succeed if tried again."""
 
 
+class TooSlow(DatabaseError):
+    """A statement ran into its time limit. The database is there: it is the work that is wrong."""
+
+
 class BadValue(DatabaseError):
     """A value that PostgreSQL cannot store (a NUL in a text, a number out of range)."""
 
@@ -248,9 +252,9 @@ class Database:
         try:
             async with self._pool.connection() as connection, connection.transaction():
                 tx = Tx(connection)
+                yield tx
                 if planted_defects.ASYNCHRONOUS_COMMIT:
                     await tx.execute("set local synchronous_commit = off")
-                yield tx
                 await tx._before_commit()
         except PoolTimeout as error:
             raise Unavailable("no free database connection") from error
@@ -359,6 +363,8 @@ def translate(error: psycopg.Error) -> DatabaseError:
         | psycopg.errors.LockNotAvailable,
     ):
         return Retry(str(error))
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return TooSlow(str(error).strip())
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return Unavailable(str(error).strip())
     if isinstance(error, psycopg.DataError):

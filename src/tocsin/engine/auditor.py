@@ -103,7 +103,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return f"{count}: {_TEXTS[self.kind]} (oldest since {self.since:%Y-%m-%d %H:%M:%S} UTC)"
 
 
-async def audit(tx: Tx, now: datetime, *, lease_seconds: float = 15.0) -> tuple[Finding, ...]:
+async def audit(tx: Tx, now: datetime, *, lease_seconds: float = 12.0) -> tuple[Finding, ...]:
     """Everything that is late now; empty when all is well. One query, a few milliseconds."""
     if planted_defects.AUDITOR_OFF:
         return ()

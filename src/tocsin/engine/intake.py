@@ -86,10 +86,13 @@ class _Intake:
                 )
                 outcomes = await self._record(tx, taken, now)
                 crash_points.reach(RECORDED)
+        except Unavailable:
+            # Nothing is wrong with the rows. Counting a lost connection against them would delay
+            # them, put them out of order, and in the end set them aside.
+            raise
         except Exception as error:
             if not taken:
                 raise
-            await self._still_there(error)
             return await self._isolate(slice, [row.seq for row in taken], error)
         crash_points.reach(COMMITTED)
         _count(outcomes)
@@ -114,8 +117,9 @@ class _Intake:
                 now = self.clock.now()
                 taken = await intake_store.take_again(tx, seqs)
                 outcomes = await self._record(tx, taken, now)
+        except Unavailable:
+            raise
         except Exception as error:
-            await self._still_there(error)
             if not last:
                 return await self._isolate(slice, seqs, error)
             await self._push_back(slice, seqs[0], error)
@@ -179,13 +183,6 @@ class _Intake:
             error=repr(error)[:ERROR_LENGTH],
         )
         metrics.STAGE_RUNS.labels("intake", "poison").inc()
-
-    async def _still_there(self, error: Exception) -> None:
-        """Raise when the database is away. A statement that runs into its time limit looks the
-        same from here, and must count against its row, or it would stop the intake for ever."""
-        if isinstance(error, Unavailable):
-            async with self.database.transaction() as tx:
-                await intake_store.slices_waiting(tx, self.clock.now())
 
 
 def _check_complete(arrived: Sequence[Arrived], outcomes: Sequence[Outcome]) -> None:
