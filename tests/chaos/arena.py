@@ -283,11 +283,15 @@ async def arena(
         await ntfy.stop()
         await webhook.stop()
         await asyncio.to_thread(postgres.stop, immediate=True)
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-            for file in [*folder.glob("*.log"), *folder.glob("*.jsonl")]:
-                shutil.copy(file, keep)
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(_clear, folder, keep)
+
+
+def _clear(folder: Path, keep: Path | None) -> None:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        for file in [*folder.glob("*.log"), *folder.glob("*.jsonl")]:
+            shutil.copy(file, keep)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _environment(

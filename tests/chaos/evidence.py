@@ -3,6 +3,7 @@ into memory and tied together. Nothing is judged here.
 """
 
 import json
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -49,6 +50,8 @@ class Evidence:
     arena: Arena
     rows: dict[str, list[Row]]
     broken_audit: int | None
+    # Seconds since 1970 when the tables were read: what came later is not in them.
+    began: float
     heard: list[Heard] = field(default_factory=list)
     page: dict[str, Row] = field(default_factory=dict)
     incident: dict[str, Row] = field(default_factory=dict)
@@ -67,8 +70,8 @@ class Evidence:
     @property
     def drift(self) -> float:
         """Seconds by which the product's time is behind the wall clock (a beat old at most)."""
-        time = self.rows["time"][0]
-        return float((time["wall"] - time["at"]).total_seconds())
+        row = self.rows["time"][0]
+        return float((row["wall"] - row["at"]).total_seconds())
 
     def pages_of(self, delivery: Row) -> list[Row]:
         """The pages that a delivery tells of."""
@@ -80,13 +83,14 @@ class Evidence:
 async def take(arena: Arena) -> Evidence:
     """Read everything in one snapshot."""
     rows: dict[str, list[Row]] = {}
+    began = time.time()
     async with await psycopg.AsyncConnection.connect(arena.dsn, row_factory=dict_row) as connection:
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         for name, statement in TABLES.items():
             rows[name] = await (await connection.execute(statement.encode())).fetchall()
     async with Database(arena.dsn, size=1) as database, database.transaction() as tx:
         broken = await audit.verify(tx)
-    found = Evidence(arena=arena, rows=rows, broken_audit=broken)
+    found = Evidence(arena=arena, rows=rows, broken_audit=broken, began=began)
     for row in rows["events"]:
         found.heard.append(_heard(row))
     found.page = {row["id"]: row for row in rows["pages"]}
@@ -124,7 +128,9 @@ def _tie(found: Evidence) -> None:
     for page in found.rows["pages"]:
         pages[page["incident_id"], page["user_id"]].append(page)
     user_of = {
-        method: person.id for person in found.arena.world.people for method in person.methods.values()
+        method: person.id
+        for person in found.arena.world.people
+        for method in person.methods.values()
     }
     for handed in found.arena.handed:
         if handed.delivery_id is not None:
@@ -140,8 +146,10 @@ def _tie(found: Evidence) -> None:
             for page in pages.get((incident or "", user_of.get(method, "")), [])
             for row in by_target.get((page["bundle_id"] or page["id"], method), [])
         ]
+        # An incident that came back has paged the same person before: the latest that was due.
+        due = [row for row in fits if seconds(row["first_due_at"]) <= handed.arrived + 1.0]
         if fits:
-            found.sends.setdefault(fits[0]["id"], []).append(handed)
+            found.sends.setdefault((due or fits[:1])[-1]["id"], []).append(handed)
         else:
             found.strangers.append(handed)
 

@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable
 
 from tests.chaos.arena import Arena, Node
 from tests.chaos.providers import Mode, Provider
+from tocsin.engine.pump_deliveries import LEASE_SECONDS
 
 Act = Callable[[], Awaitable[None]]
-
-LEASE_SECONDS = 15.0
 
 
 class Nemesis:
@@ -34,7 +33,8 @@ class Nemesis:
     async def rage(self, seconds: float) -> None:
         """Commit faults for so long, then mend everything."""
         end = time.monotonic() + seconds
-        pauses = sorted(end - seconds * (i + 0.9) / self.long_pauses for i in range(self.long_pauses))
+        count = self.long_pauses
+        pauses = sorted(end - seconds * (index + 0.9) / count for index in range(count))
         while time.monotonic() < end:
             if pauses and time.monotonic() >= pauses[0] and self.paused is None:
                 pauses.pop(0)
@@ -71,6 +71,14 @@ class Nemesis:
         await asyncio.sleep(seconds)
         node.signal(signal.SIGCONT)
         self.arena.fault(f"SIGSTOP {seconds:.1f} s", node.name, began)
+
+    async def pause_until(self, node: Node, until: "asyncio.Future[None]") -> None:
+        """SIGSTOP until something happens."""
+        began = time.time()
+        node.signal(signal.SIGSTOP)
+        await asyncio.wait([until], timeout=LEASE_SECONDS * 2)
+        node.signal(signal.SIGCONT)
+        self.arena.fault(f"SIGSTOP {time.time() - began:.1f} s", node.name, began)
 
     async def stop_database(self, *, hard: bool, down: float) -> None:
         """Kill PostgreSQL, or stop it without a checkpoint, and start it again."""

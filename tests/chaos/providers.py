@@ -59,6 +59,7 @@ class Provider:
     hold: Callable[[Handed], "asyncio.Future[None] | None"] | None = None
     dropped: set[str] = field(default_factory=set)
     drop_every_answer: bool = False
+    _server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen on a free port."""
@@ -70,7 +71,9 @@ class Provider:
         return f"http://{self.host}:{self.port}"
 
     async def stop(self) -> None:
-        self._server.close()
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -47,7 +47,8 @@ def table(found: Evidence, seed: int) -> None:
 
 
 def _two(values: Sequence[float]) -> str:
-    return f"{values[len(values) // 2] * 1000:.0f} / {values[int(len(values) * 0.99)] * 1000:.0f} ms"
+    middle, most = values[len(values) // 2], values[int(len(values) * 0.99)]
+    return f"{middle * 1000:.0f} / {most * 1000:.0f} ms"
 
 
 def _shares(told: Counter[int]) -> str:

@@ -6,6 +6,8 @@ deputy is asked after a minute.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from tests.support.settings import MASTER_KEY
 from tocsin.accounts import actions as accounts
@@ -76,7 +78,7 @@ async def build(dsn: str, data_dir: str, webhook_url: str, size: int) -> World:
         registry.ChannelSettings(smtp=smtp, ntfy_url="http://127.0.0.1:1", ntfy_token=None),
         outbound,
     )
-    box = SecretBox(crypto.load_master_key(data_dir, MASTER_KEY))
+    box = SecretBox(crypto.load_master_key(Path(data_dir), MASTER_KEY))
     async with Database(dsn, size=2) as database:
         await migrate.migrate(database, clock.now())
         await nodes.join_time(database, clock)
@@ -124,7 +126,7 @@ async def build(dsn: str, data_dir: str, webhook_url: str, size: int) -> World:
     )
 
 
-async def _webhook_later(tx: Tx, user_id: str, method_id: str, now: object) -> None:
+async def _webhook_later(tx: Tx, user_id: str, method_id: str, now: datetime) -> None:
     rules = await paging.notification_rules(tx, SYSTEM, user_id)
     for rule in rules:
         if rule.contact_method_id == method_id:
@@ -138,7 +140,9 @@ async def _webhook_later(tx: Tx, user_id: str, method_id: str, now: object) -> N
     await paging.add_rule(tx, SYSTEM, draft, now)
 
 
-async def _service(tx: Tx, box: SecretBox, person: Person, deputy: Person, now: object) -> Service:
+async def _service(
+    tx: Tx, box: SecretBox, person: Person, deputy: Person, now: datetime
+) -> Service:
     levels = tuple(
         LevelInput(delay_minutes=1, targets=(Target(kind=TargetKind.USER, id=one.id),))
         for one in (person, deputy)

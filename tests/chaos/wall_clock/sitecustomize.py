@@ -1,4 +1,4 @@
-"""Lets the nemesis move the wall clock of a server process: `time.time` reads an offset from a file.
+"""Lets the nemesis move a server's wall clock: `time.time` reads an offset from a file.
 
 Python loads this before the program when its folder is on PYTHONPATH. The product must not care:
 only its start may look at the wall clock.
