@@ -34,6 +34,7 @@ from tocsin.engine.isolate import DueStage, DueWork
 from tocsin.engine.loop import Engine, Stage
 from tocsin.engine.nodes import Beat
 from tocsin.engine.pump_deliveries import DeliveryPump
+from tocsin.engine.self_watch import PASS_SECONDS, SelfWatch, space_of
 from tocsin.engine.upkeep import Upkeep
 from tocsin.engine.watch import Watch
 from tocsin.incidents import actions as incidents
@@ -43,6 +44,7 @@ from tocsin.replies.links import Links
 from tocsin.web import all_pages, operations
 from tocsin.web import routes as web_routes
 from tocsin.web.deps import ChannelKind, WebDeps
+from tocsin.web.glance import Glance
 from tocsin.web.live import LiveHub
 from tocsin.web.render import render
 
@@ -128,6 +130,15 @@ class Program:
         )
         self.upkeep = Upkeep(database, clock)
         self.watch = Watch(database, clock, self.beat.id, lambda: self.engine.finished_at)
+        self.self_watch = SelfWatch(
+            database,
+            clock,
+            node=self.node_name,
+            base_url=self.settings.base_url,
+            secret_box=self.secret_box,
+            channels=[c.name for c in self.channels.values() if c.missing() is None],
+            space=None if self.settings.database_url else space_of(self.settings.data_dir),
+        )
         dead_man = DeadMan(self.outbound, self.settings.dead_man_url, self.watch)
         return [
             Stage(name="intake", run=self._intake, poll_seconds=0.5, workers=INTAKE_WORKERS),
@@ -142,6 +153,7 @@ class Program:
             Stage(name="seal", run=self._seal, poll_seconds=1.0),
             Stage(name="beat", run=self.beat.run, poll_seconds=1.0),
             Stage(name="watch", run=self.watch.run, poll_seconds=5.0),
+            Stage(name="self_watch", run=self.self_watch.run, poll_seconds=PASS_SECONDS),
             Stage(name="dead_man", run=dead_man.run, poll_seconds=60.0),
             Stage(name="upkeep", run=self.upkeep.run, poll_seconds=300.0),
         ]
@@ -179,6 +191,7 @@ class Program:
             secret_box=self.secret_box,
             channels=kinds,
             live=self.live,
+            glance=Glance(database, self.clock),
             links=self.links.for_page,
             version=__version__,
         )
@@ -218,6 +231,8 @@ class Program:
                 # Another node made the owner first.
                 pass
         await self.beat.run()
+        if settings.role != "web":
+            await self.watch.begin()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Everything that runs by itself on this node, until `stopping` is set."""

@@ -11,7 +11,7 @@ from tocsin import metrics
 from tocsin.core import logs
 from tocsin.core.clock import Clock
 from tocsin.core.database import Database
-from tocsin.engine.auditor import Finding, FindingKind, audit
+from tocsin.engine.auditor import VITAL_STAGES, Finding, FindingKind, audit
 
 log = logs.get(__name__)
 
@@ -44,6 +44,17 @@ class Watch:
     def well(self) -> bool:
         """Whether nothing keeps people from being paged."""
         return not any(finding.is_stuck for finding in self.findings)
+
+    async def begin(self) -> None:
+        """A node that starts gives its stages until they would be called silent."""
+        now = self.clock.now()
+        values = {
+            "names": list(VITAL_STAGES),
+            "times": [now] * len(VITAL_STAGES),
+            "node": self.node,
+        }
+        async with self.database.transaction() as tx:
+            await tx.execute(UPSERT_STAGES, values)
 
     async def run(self) -> int:
         """Store the stages' signs of life and look for what is overdue."""
