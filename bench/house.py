@@ -74,9 +74,8 @@ class House:
         policy = await escalations.create_policy(
             tx, SYSTEM, PolicyInput(name=name, loops=0, levels=(level,)), now
         )
-        service = await catalog.create_service(
-            tx, SYSTEM, NewService(name=name, escalation_policy_id=policy.id), now
-        )
+        new = NewService(name=name, escalation_policy_id=policy.id, urgency_rule="severity_based")
+        service = await catalog.create_service(tx, SYSTEM, new, now)
         integration, key = await catalog.add_integration(
             tx, SYSTEM, box, NewIntegration(service_id=service.id, name="events"), now
         )
@@ -104,7 +103,7 @@ class House:
         return user.id
 
 
-def trigger(door: Door, dedup_key: str) -> bytes:
+def trigger(door: Door, dedup_key: str, severity: str = "critical") -> bytes:
     """One alert as Alertmanager's PagerDuty receiver would send it; its summary is its key."""
     body = {
         "routing_key": door.key,
@@ -113,7 +112,7 @@ def trigger(door: Door, dedup_key: str) -> bytes:
         "payload": {
             "summary": dedup_key,
             "source": "db7.example.com",
-            "severity": "critical",
+            "severity": severity,
             "component": "postgresql",
             "custom_details": {
                 "firing": "Labels:\n - alertname = DiskFull\n - instance = db7.example.com:9100\n"

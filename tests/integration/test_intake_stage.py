@@ -162,8 +162,42 @@ async def test_a_quiet_service_is_in_the_next_batch_of_a_stormy_slice(database: 
     await send(database, elsewhere, 9, "elsewhere")
     recorder = Recorder()
     await intake.run_due(database, ManualClock(START), record=recorder, limit=10)
-    assert recorder.batches[0] == [*(f"storm{number}" for number in range(8)), "quiet1", "quiet2"]
-    assert recorder.batches[1] == ["elsewhere"]
+    first, second = recorder.batches
+    assert first == [*(f"storm{number}" for number in range(8)), "quiet1", "quiet2"]
+    assert second == ["elsewhere"]
+
+
+async def test_many_slices_share_a_batch_and_each_service_has_its_turn(database: Database) -> None:
+    services = {
+        number: await add_service(database, f"{number:032d}", number=number, slice=number)
+        for number in range(1, 9)
+    }
+    await send(database, services[1], 1, *(f"storm{number}" for number in range(300)))
+    for number in range(2, 9):
+        await send(database, services[number], number, f"quiet{number}")
+    recorder = Recorder()
+    await intake.run_due(database, ManualClock(START), record=recorder, limit=10)
+    first, second = recorder.batches
+    assert first == [*(f"storm{number}" for number in range(7)), "quiet3", "quiet5", "quiet7"]
+    assert second == ["quiet2", "quiet4", "quiet6", "quiet8"]
+
+
+async def test_a_poison_row_holds_up_no_other_slice_of_its_batch(database: Database) -> None:
+    services = {
+        number: await add_service(database, f"{number:032d}", number=number, slice=number)
+        for number in (1, 3, 5)
+    }
+    await send(database, services[1], 1, "a")
+    await send(database, services[3], 3, "poison")
+    await send(database, services[5], 5, "b")
+    recorder = Recorder()
+    clock = ManualClock(START)
+    while await intake.run_due(database, clock, record=recorder):
+        pass
+    assert sorted(recorder.keys) == ["a", "b"]
+    [row] = await waiting(database)
+    assert row["slice"] == 3
+    assert row["attempts"] == 1
 
 
 async def test_a_batch_is_bounded_in_bytes_and_a_large_row_still_goes(
@@ -225,7 +259,7 @@ async def test_a_slice_has_one_writer(database: Database) -> None:
     recorder = Recorder()
     clock = ManualClock(START)
     async with database.transaction() as tx:
-        assert await intake_store.lock_slice(tx, 1)
+        assert await intake_store.lock_slices(tx, [1]) == [1]
         assert await intake.run_due(database, clock, record=recorder) == 0
     assert await intake.run_due(database, clock, record=recorder) == 1
 

@@ -1,9 +1,10 @@
 """The intake: accepted events leave the inbox and become alerts and incidents.
 
-Each pass goes once around the slices that have something due and works one bounded batch of each,
-so a storm in one slice delays the others by one batch at most; within a slice every service has its
-turn. A slice has one writer at a time (an advisory lock for the length of the transaction), so
-events of one service are recorded in the order they were accepted.
+Each pass goes once around the slices that have something due, in two bounded batches of half the
+slices each: what a batch costs by itself is then shared by many services, and of two workers each
+finds slices the other has not locked. Every service has its turn in a batch, so a storm on one
+delays the others by one batch at most. A slice has one writer at a time (an advisory lock for the
+length of the transaction), so events of one service are recorded in the order they were accepted.
 
 Invariants: a row leaves the inbox in the transaction that records it and its outcomes, so it is
 recorded once however often the process dies; a row that fails is found by halving its batch, waits
@@ -31,9 +32,7 @@ COMMITTED = crash_points.point("intake.committed")
 
 BATCH_ROWS = 500
 BATCH_BYTES = 8 * 1024 * 1024
-# What one pass works on, shared by the slices that wait, so that a pass stays short.
-PASS_ROWS = 2000
-LEAST_ROWS = 50
+BATCHES = 2
 ATTEMPTS = 3
 PUSH_BACK_SECONDS = (5, 30)
 BUSY_SECONDS = 1
@@ -57,12 +56,11 @@ async def run_due(
     `record` is `incidents.actions.record_events`. Raises Unavailable with the database away.
     """
     intake = _Intake(database, clock, record, most_bytes)
-    async with database.transaction() as tx:
-        slices = await intake_store.slices_waiting(tx, clock.now())
-    share = max(LEAST_ROWS, PASS_ROWS // len(slices)) if slices else 0
+    now = clock.now()
+    slices = await database.alone(lambda tx: intake_store.slices_waiting(tx, now))
     done = 0
-    for slice in slices:
-        done += await intake.run_slice(slice, min(limit, share))
+    for first in range(min(BATCHES, len(slices))):
+        done += await intake.run_slices(slices[first::BATCHES], limit)
     return done
 
 
@@ -73,16 +71,17 @@ class _Intake:
         self.record = record
         self.most_bytes = most_bytes
 
-    async def run_slice(self, slice: int, limit: int) -> int:
-        """One batch of a slice; 0 when another node is at it."""
+    async def run_slices(self, slices: Sequence[int], limit: int) -> int:
+        """One batch of those slices that no other worker or node is at."""
         taken: list[Taken] = []
         try:
             async with self.database.transaction() as tx:
-                if not await intake_store.lock_slice(tx, slice):
+                slices = await intake_store.lock_slices(tx, slices)
+                if not slices:
                     return 0
                 now = self.clock.now()
                 taken = await intake_store.take(
-                    tx, slice, now, limit=limit, most_bytes=self.most_bytes
+                    tx, slices, now, limit=limit, most_bytes=self.most_bytes
                 )
                 outcomes = await self._record(tx, taken, now)
                 crash_points.reach(RECORDED)
@@ -93,36 +92,35 @@ class _Intake:
         except Exception as error:
             if not taken:
                 raise
-            return await self._isolate(slice, [row.seq for row in taken], error)
+            return await self._isolate(slices, [row.seq for row in taken], error)
         crash_points.reach(COMMITTED)
         _count(outcomes)
         return len(taken)
 
-    async def _isolate(self, slice: int, seqs: Sequence[int], error: Exception) -> int:
+    async def _isolate(self, slices: Sequence[int], seqs: Sequence[int], error: Exception) -> int:
         """Work on the halves of a batch that failed, down to the rows that fail alone."""
         if len(seqs) == 1:
-            return await self._again(slice, seqs, last=True)
+            return await self._again(slices, seqs, last=True)
         log.warning("a batch of events failed, halving it", rows=len(seqs), error=repr(error))
         middle = len(seqs) // 2
         done = 0
         for half in (seqs[:middle], seqs[middle:]):
-            done += await self._again(slice, half, last=len(half) == 1)
+            done += await self._again(slices, half, last=len(half) == 1)
         return done
 
-    async def _again(self, slice: int, seqs: Sequence[int], *, last: bool) -> int:
+    async def _again(self, slices: Sequence[int], seqs: Sequence[int], *, last: bool) -> int:
         try:
             async with self.database.transaction() as tx:
-                if not await intake_store.lock_slice(tx, slice):
-                    return 0
+                locked = await intake_store.lock_slices(tx, slices)
                 now = self.clock.now()
-                taken = await intake_store.take_again(tx, seqs)
+                taken = await intake_store.take_again(tx, locked, seqs)
                 outcomes = await self._record(tx, taken, now)
         except Unavailable:
             raise
         except Exception as error:
             if not last:
-                return await self._isolate(slice, seqs, error)
-            await self._push_back(slice, seqs[0], error)
+                return await self._isolate(slices, seqs, error)
+            await self._push_back(slices, seqs[0], error)
             return 1
         _count(outcomes)
         return len(taken)
@@ -156,11 +154,10 @@ class _Intake:
             await intake_store.finish(tx, [row.seq for row in taken], outcomes)
         return outcomes
 
-    async def _push_back(self, slice: int, seq: int, error: Exception) -> None:
+    async def _push_back(self, slices: Sequence[int], seq: int, error: Exception) -> None:
         async with self.database.transaction() as tx:
-            if not await intake_store.lock_slice(tx, slice):
-                return
-            taken = await intake_store.take_again(tx, [seq])
+            locked = await intake_store.lock_slices(tx, slices)
+            taken = await intake_store.take_again(tx, locked, [seq])
             if not taken:
                 return
             # Rows that only met a lock held too long are tried for as long as it takes.

@@ -23,25 +23,29 @@ where exists (
 order by s.slice
 """
 
-LOCK_SLICE = "select pg_try_advisory_xact_lock(%(class)s, %(slice)s)"
+LOCK_SLICES = """
+select s.slice from unnest(%(slices)s::integer[]) as s (slice)
+where pg_try_advisory_xact_lock(%(class)s, s.slice)
+"""
 
 # Walks from service to service through the index, takes the oldest rows of each, and fills the
 # batch in turns: a service with one row is in the next batch whatever another has waiting.
 TAKE = """
-with recursive service (id) as (
-    (select i.service_id from inbox i
-     where i.slice = %(slice)s and not i.quarantined order by i.service_id limit 1)
+with recursive service (slice, id) as (
+    select s.slice, (select i.service_id from inbox i
+                     where i.slice = s.slice and not i.quarantined order by i.service_id limit 1)
+    from unnest(%(slices)s::smallint[]) as s (slice)
     union all
-    select (select i.service_id from inbox i
-            where i.slice = %(slice)s and not i.quarantined and i.service_id > s.id
-            order by i.service_id limit 1)
+    select s.slice, (select i.service_id from inbox i
+                     where i.slice = s.slice and not i.quarantined and i.service_id > s.id
+                     order by i.service_id limit 1)
     from service s where s.id is not null
 ), taken as materialized (
     select t.seq, t.attempts
     from service s cross join lateral (
         select i.seq, i.attempts, row_number() over (order by i.seq) as turn
         from inbox i
-        where i.slice = %(slice)s and i.service_id = s.id
+        where i.slice = s.slice and i.service_id = s.id
           and not i.quarantined and i.due_at <= %(now)s
         order by i.seq limit %(limit)s
     ) t
@@ -67,7 +71,7 @@ select i.seq, i.attempts, e.received_at, e.service_id, e.integration_id, e.forma
        s.id is not null and s.disabled_at is null and s.deleted_at is null as enabled
 from inbox i join events e on e.seq = i.seq
 left join services s on s.id = i.service_id
-where i.seq = any(%(seqs)s) and not i.quarantined
+where i.seq = any(%(seqs)s) and i.slice = any(%(slices)s) and not i.quarantined
 order by i.seq
 """
 
@@ -105,22 +109,26 @@ async def slices_waiting(tx: Tx, now: datetime) -> list[int]:
     return [int(row[0]) for row in await tx.tuples(SLICES_WAITING, {"now": now})]
 
 
-async def lock_slice(tx: Tx, slice: int) -> bool:
-    """Become the slice's one writer until this transaction ends, unless another is."""
+async def lock_slices(tx: Tx, slices: Sequence[int]) -> list[int]:
+    """Become the one writer of these slices until this transaction ends; those that another is
+    writing are left out."""
     if planted_defects.NO_UNIQUE_INDEX:
-        return True
-    return bool(await tx.value(LOCK_SLICE, {"class": SLICE_LOCK_CLASS, "slice": slice}))
+        return list(slices)
+    asked = {"class": SLICE_LOCK_CLASS, "slices": list(slices)}
+    return [int(row[0]) for row in await tx.tuples(LOCK_SLICES, asked)]
 
 
-async def take(tx: Tx, slice: int, now: datetime, *, limit: int, most_bytes: int) -> list[Taken]:
-    """What is due in a locked slice, in the order it came: a fair share of each service."""
-    asked = {"slice": slice, "now": now, "limit": limit, "bytes": most_bytes}
+async def take(
+    tx: Tx, slices: Sequence[int], now: datetime, *, limit: int, most_bytes: int
+) -> list[Taken]:
+    """What is due in locked slices, in the order it came: a fair share of each service."""
+    asked = {"slices": list(slices), "now": now, "limit": limit, "bytes": most_bytes}
     return await tx.all(Taken, TAKE, asked)
 
 
-async def take_again(tx: Tx, seqs: Sequence[int]) -> list[Taken]:
-    """Those of `seqs` that still wait."""
-    return await tx.all(Taken, TAKE_AGAIN, {"seqs": list(seqs)})
+async def take_again(tx: Tx, slices: Sequence[int], seqs: Sequence[int]) -> list[Taken]:
+    """Those of `seqs` that still wait in locked slices."""
+    return await tx.all(Taken, TAKE_AGAIN, {"slices": list(slices), "seqs": list(seqs)})
 
 
 async def finish(tx: Tx, seqs: Sequence[int], outcomes: Sequence[Outcome]) -> None:
