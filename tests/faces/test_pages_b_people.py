@@ -207,3 +207,20 @@ async def test_an_account_key_belongs_to_nobody(ann: Visitor) -> None:
 
 async def test_the_parts_are_shown_to_whoever_is_signed_in(bob: Visitor) -> None:
     assert "Names and figures on this page are examples." in await bob.get("/app/components")
+
+
+async def test_a_method_that_is_added_is_tested_and_tests_have_a_limit(
+    world: World, ann: Visitor
+) -> None:
+    path = f"{home(world, 'ann')}/contact-methods"
+    await ann.get(home(world, "ann"))
+    form = {"channel": "mail", "label": "Work mail", "address": "ann"}
+    page = await ann.post(path, form)
+    assert "Work mail is added, and a test is on its way." in words(page)
+    tests = re.findall(r"/contact-methods/(P\w+)/test", page)
+    for _ in range(4):
+        await ann.post(f"{path}/{tests[-1]}/test")
+    said = words(await ann.post(f"{path}/{tests[-1]}/test", status=409))
+    assert "at most 5 tests in ten minutes" in said
+    await world.settle()
+    world.channels["mail"].waiting.clear()

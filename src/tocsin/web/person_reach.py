@@ -36,14 +36,17 @@ async def add_method(visit: Visit) -> Response:
                 channels=offered,
                 secret_box=visit.deps.secret_box,
             )
-            if kind is not None and kind.configured:
-                await paging.send_test(tx, visit.actor, method.id, visit.now)
     except Invalid as error:
         return await show(
             visit, errors={f"method_{error.field}": error.message}, values=values, status=422
         )
     except Refused as refused:
         return await show(visit, problem=refused.message, values=values, status=409)
+    try:
+        async with visit.tx() as tx:
+            await paging.send_test(tx, visit.actor, method.id, visit.now)
+    except Refused as refused:
+        return _back(visit, f"{method.label} is added. No test was sent: {refused.message}.")
     return _back(visit, f"{method.label} is added, and a test is on its way.")
 
 
