@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from tocsin import __version__
@@ -196,7 +197,8 @@ class Program:
             version=__version__,
         )
 
-    def _application(self) -> ASGIApp:
+    def routes(self) -> list[BaseRoute]:
+        """Everything that this node answers."""
         deps = self.web_deps
         works = self.settings.role != "web"
         watched = operations.routes(
@@ -206,13 +208,16 @@ class Program:
         )
         if self.settings.role == "engine":
             # A node that only works answers its probes and nothing else.
-            return Starlette(routes=watched)
+            return watched
         replies = one_tap.OneTapDeps(
             database=deps.database, clock=self.clock, links=self.links, render=render
         )
         pages = web_routes.build(deps, all_pages.PAGES)
-        routes = [*self.door.routes(), *watched, *one_tap.routes(replies), *pages]
-        return self.door.in_front_of(Starlette(routes=routes))
+        return [*self.door.routes(), *watched, *one_tap.routes(replies), *pages]
+
+    def _application(self) -> ASGIApp:
+        app = web_routes.with_headers(Starlette(routes=self.routes()), secure=self.web_deps.secure)
+        return app if self.settings.role == "engine" else self.door.in_front_of(app)
 
     async def prepare(self) -> None:
         """What is done once before the first request: the owner, when settings name one."""

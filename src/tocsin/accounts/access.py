@@ -125,6 +125,13 @@ def require_self_or(
     require(actor, permission)
 
 
+def require_self_or_looking(actor: Actor, user_id: str) -> None:
+    """Raise Forbidden unless the actor is that person, or sees some team's things: people have no
+    team of their own, so whoever sees anything sees who people are and how they are reached."""
+    if not is_self(actor, user_id):
+        require_somewhere(actor, Permission.VIEW)
+
+
 def is_self(actor: Actor, user_id: str) -> bool:
     """Whether the actor is that person, signed in or by a key of their own."""
     own = actor.kind in ("person", "key") and not actor.on_behalf

@@ -4,22 +4,25 @@ Everybody may change their own page; who manages users may change everybody's. A
 is in the answer to the POST that made it and nowhere else, ever.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
 
 from tocsin.accounts import actions as accounts
-from tocsin.accounts.access import Permission, allowed, is_self
+from tocsin.accounts.access import Permission, allowed, allowed_somewhere, is_self
 from tocsin.accounts.actions.sessions import session_id
 from tocsin.accounts.model import NewKey, Role, User, UserChange
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.core.timezones import zone_names
 from tocsin.escalations import actions as escalations
+from tocsin.escalations.model import Policy
 from tocsin.paging import actions as paging
 from tocsin.queries import people as people_queries
 from tocsin.schedules import actions as schedules
+from tocsin.schedules.model import ScheduleHead
 from tocsin.web import rota
 from tocsin.web.oncall import MAX_POLICIES, MAX_SCHEDULES, duties_of, proof
 from tocsin.web.page import Page, get, post
@@ -77,8 +80,12 @@ async def _context(tx: Tx, visit: Visit, user: User) -> dict[str, Any]:
     since = visit.now - TESTS_SHOWN_FOR
     members = (await accounts.memberships(tx, [user.id]))[user.id]
     teams = await accounts.teams_by_ids(tx, [member.team_id for member in members])
-    policies = await escalations.list_policies(tx, visit.actor, limit=MAX_POLICIES)
-    heads = (await schedules.page(tx, visit.actor, limit=MAX_SCHEDULES)).items
+    policies: list[Policy] = []
+    heads: Sequence[ScheduleHead] = ()
+    # Somebody who sees no team's things still has a page of their own: a password, keys, sessions.
+    if allowed_somewhere(visit.actor, Permission.VIEW):
+        policies = await escalations.list_policies(tx, visit.actor, limit=MAX_POLICIES)
+        heads = (await schedules.page(tx, visit.actor, limit=MAX_SCHEDULES)).items
     found = await rota.read(tx, visit.now, policies=policies, schedule_ids=[h.id for h in heads])
     keys = None
     if may_key:
@@ -129,14 +136,14 @@ async def change_password(visit: Visit) -> Response:
             await accounts.change_password(
                 visit.deps.database,
                 visit.actor,
-                current=visit.field("current_password"),
-                new=visit.field("new_password"),
+                current=visit.raw_field("current_password"),
+                new=visit.raw_field("new_password"),
                 now=visit.now,
             )
             return visit.see_other("/app/sign-in", toast="The password is changed. Sign in again.")
         async with visit.tx() as tx:
             await accounts.set_password(
-                tx, visit.actor, user_id, visit.field("new_password"), visit.now
+                tx, visit.actor, user_id, visit.raw_field("new_password"), visit.now
             )
     except Invalid as error:
         field = "new_password" if error.field == "password" else error.field

@@ -7,7 +7,13 @@ import msgspec
 from starlette.responses import Response
 
 from tocsin.accounts import actions as accounts
-from tocsin.accounts.access import Permission, allowed, allowed_somewhere
+from tocsin.accounts.access import (
+    Permission,
+    allowed,
+    allowed_somewhere,
+    require,
+    require_somewhere,
+)
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.escalations import actions as escalations
@@ -150,6 +156,7 @@ def _target_name(skip: Any, on_call: rota.Rota, people: dict[str, Any]) -> str:
 
 async def new_policy(visit: Visit) -> Response:
     """An empty editor."""
+    require_somewhere(visit.actor, Permission.MANAGE_POLICIES)
     draft = PolicyDraft(levels=[LevelDraft(targets=[f"user:{visit.viewer.id}"])])
     return await _editor(visit, draft, None)
 
@@ -158,6 +165,7 @@ async def edit_policy(visit: Visit) -> Response:
     """The editor, filled in."""
     async with visit.tx() as tx:
         policy = await escalations.get_policy(tx, visit.actor, visit.path("id"))
+    require(visit.actor, Permission.MANAGE_POLICIES, policy.team_id)
     return await _editor(visit, policy_form.of_policy(policy), policy)
 
 

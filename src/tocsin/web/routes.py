@@ -1,18 +1,19 @@
 """The route table of the pages, and what surrounds each page.
 
 Order for each request: session, sign-in, same-origin and token check for acts, the page, and for a
-refusal the page that says so. Every answer carries the security headers; an undeclared address is
-404. Nothing here decides what a person may do: actions check that.
+refusal the page that says so. Every answer carries the security headers (`with_headers`); an
+undeclared address is 404. Nothing here decides what a person may do: actions check that.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import quote
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import Actor
@@ -77,14 +78,27 @@ def build(deps: WebDeps, pages: Iterable[Page]) -> list[BaseRoute]:
 def _endpoint(deps: WebDeps, methods: dict[str, Page]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         page = methods["GET" if request.method == "HEAD" else request.method]
-        response = await _answer(deps, page, request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        if deps.secure:
-            response.headers.setdefault("strict-transport-security", STRICT_TRANSPORT)
-        return response
+        return await _answer(deps, page, request)
 
     return endpoint
+
+
+def with_headers(app: ASGIApp, *, secure: bool) -> ASGIApp:
+    """`app` with the security headers on every answer that does not set them itself: pages, files,
+    and the refusals of an unknown address or method, which no page of ours ever sees."""
+    headers = {**HEADERS, "strict-transport-security": STRICT_TRANSPORT} if secure else HEADERS
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = MutableHeaders(scope=message)
+                for name, value in headers.items():
+                    given.setdefault(name, value)
+            await send(message)
+
+        await app(scope, receive, sending if scope["type"] == "http" else send)
+
+    return guarded
 
 
 async def _answer(deps: WebDeps, page: Page, request: Request) -> Response:
@@ -139,7 +153,8 @@ async def _visit(deps: WebDeps, page: Page, request: Request) -> Visit:
             )
     visit = Visit(request, deps, actor=actor, viewer=viewer, session_token=token if actor else None)
     if viewer is not None and _is_whole_page(request):
-        visit.nav = {"triggered": triggered}
+        look = await deps.glance.look()
+        visit.nav = {"triggered": triggered, "trouble": look.count, "stuck": look.stuck}
     return visit
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tocsin.accounts.access import Permission, allowed_somewhere
+from tocsin.accounts.access import Permission, allowed_somewhere, require_somewhere
 from tocsin.catalog import actions as catalog
 from tocsin.catalog.model import IntegrationKind, NewIntegration, NewService
 from tocsin.core.errors import Invalid
@@ -59,6 +59,7 @@ async def services(visit: Visit) -> Response:
 
 async def new_service(visit: Visit) -> Response:
     """The form for a new service."""
+    require_somewhere(visit.actor, Permission.MANAGE_SERVICES)
     return await _form(visit, {"urgency_rule": "high", "kind": IntegrationKind.EVENTS_V2}, {})
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from tocsin.accounts import audit
-from tocsin.accounts.access import Permission, require_self_or
+from tocsin.accounts.access import Permission, require_self_or, require_self_or_looking
 from tocsin.accounts.model import Actor
 from tocsin.core import ids
 from tocsin.core.crypto import SecretBox
@@ -79,8 +79,9 @@ def secret_context(contact_method_id: str) -> str:
 
 
 async def contact_methods(tx: Tx, actor: Actor, user_id: str) -> list[ContactMethod]:
-    """A person's contact methods, oldest first. Addresses are masked."""
-    require_self_or(actor, user_id, Permission.VIEW)
+    """A person's contact methods, oldest first. Addresses are masked, so whoever sees people sees
+    these."""
+    require_self_or_looking(actor, user_id)
     return await tx.all(ContactMethod, store.SELECT_METHODS, {"user_ids": [user_id]})
 
 
@@ -89,7 +90,7 @@ async def contact_methods_of(
 ) -> dict[str, list[ContactMethod]]:
     """The contact methods of up to 200 people, for lists and for the doctor."""
     for user_id in user_ids:
-        require_self_or(actor, user_id, Permission.VIEW)
+        require_self_or_looking(actor, user_id)
     if len(user_ids) > MAX_PEOPLE:
         raise Invalid("user_ids", f"at most {MAX_PEOPLE} people at a time")
     found: dict[str, list[ContactMethod]] = {user_id: [] for user_id in user_ids}

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from tocsin.accounts import audit
-from tocsin.accounts.access import Permission, require_self_or
+from tocsin.accounts.access import Permission, require_self_or, require_self_or_looking
 from tocsin.accounts.model import Actor
 from tocsin.core import ids
 from tocsin.core.database import Tx
@@ -32,7 +32,7 @@ class RuleDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 async def notification_rules(tx: Tx, actor: Actor, user_id: str) -> list[NotificationRule]:
     """A person's rules, by urgency and delay."""
-    require_self_or(actor, user_id, Permission.VIEW)
+    require_self_or_looking(actor, user_id)
     return await tx.all(NotificationRule, store.SELECT_RULES, {"user_ids": [user_id]})
 
 
