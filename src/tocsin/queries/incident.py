@@ -334,8 +334,12 @@ async def paged(tx: Tx, incident_id: str) -> list[PagedView]:
 
 
 def _deliveries_of(row: _PageRow, sent: Sequence[DeliveryView]) -> tuple[DeliveryView, ...]:
-    """The page's own deliveries, its bundle's, and a summary sent to the same person later."""
-    return tuple(
+    """The page's own deliveries, its bundle's, and a summary sent to the same person later.
+
+    A bundle that still waits when the page has stopped goes out without it, so for this page it is
+    withdrawn.
+    """
+    own = [
         d
         for d in reversed(sent)
         if d.user_id == row.user_id
@@ -344,6 +348,14 @@ def _deliveries_of(row: _PageRow, sent: Sequence[DeliveryView]) -> tuple[Deliver
             or (row.bundle_id is not None and d.bundle_id == row.bundle_id)
             or (d.kind == "summary" and d.created_at >= row.created_at)
         )
+    ]
+    if row.state != "stopped":
+        return tuple(own)
+    return tuple(
+        msgspec.structs.replace(d, state="cancelled", detail=row.stopped_reason)
+        if d.state == "queued"
+        else d
+        for d in own
     )
 
 
