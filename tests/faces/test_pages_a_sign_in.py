@@ -76,7 +76,7 @@ async def test_signing_out_ends_the_session_on_the_server(world: World, visitor:
     cookie = visitor.http.cookies["tocsin_session"]
     await visitor.post("/app/sign-out")
     assert "tocsin_session" not in visitor.http.cookies
-    again = await world.http.get("/app/incidents", cookies={"tocsin_session": cookie})
+    again = await world.http.get("/app/incidents", headers={"cookie": f"tocsin_session={cookie}"})
     assert again.status_code == 303
 
 
