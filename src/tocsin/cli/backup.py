@@ -18,6 +18,7 @@ import click
 import msgspec
 
 from tocsin import __version__
+from tocsin.accounts import actions as accounts
 from tocsin.cli import archive
 from tocsin.cli.archive import Manifest
 from tocsin.cli.database import CommandProblem, Hand, reach, run_reached
@@ -25,6 +26,7 @@ from tocsin.cli.options import load, settings_options
 from tocsin.cli.tools import command, find_tool, server_major
 from tocsin.core.config import Settings
 from tocsin.core.crypto import KEY_FILE, SecretBox, load_master_key
+from tocsin.core.database import DatabaseError
 from tocsin.core.migrate import SELECT_APPLIED, Applied
 
 OPTIONS = ("data_dir", "database_url", "postgres_bin_dir", "master_key")
@@ -107,11 +109,23 @@ async def make(hand: Hand, settings: Settings, file: Path, *, with_key: bool) ->
             target.writestr(archive.MANIFEST, msgspec.json.format(msgspec.json.encode(whole)))
         await asyncio.to_thread(verify, draft, [str(restore), "--list"], whole)
         size = _make_durable(draft, file)
+        await _note(hand, file, size)
     except OSError as error:
         raise CommandProblem(f"{file} cannot be written: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
     return Made(file=str(file), bytes=size, manifest=whole)
+
+
+async def _note(hand: Hand, file: Path, size: int) -> None:
+    """Let the health page say when there was a backup. One that is not noted is still whole."""
+    now = hand.clock.now()
+    try:
+        async with hand.database.transaction() as tx:
+            noted = {"at": now, "file": file.name, "bytes": size}
+            await accounts.write_value(tx, "last_backup", noted)
+    except DatabaseError as error:
+        click.echo(f"The health page will not know of this backup: {error}", err=True)
 
 
 def _key(settings: Settings) -> bytes | None:

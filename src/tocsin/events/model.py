@@ -132,3 +132,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     alert_id: str | None = None
     incident_id: str | None = None
+
+
+SET_ASIDE = "set_aside"
+"""The outcome of an event that could not be recorded and that a person gave up on."""
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the intake could not record, as it stands in the inbox."""
+
+    seq: int
+    service_id: str
+    error: str
+    attempts: int

@@ -36,6 +36,25 @@ with target as materialized (
 select pg_notify('tocsin_wake', 'intake')
 """
 
+# Which events a person may act on: those that the intake has given up on.
+LOCK_QUARANTINED = """
+select i.seq, i.service_id, coalesce(i.error, '') as error, i.attempts
+from inbox i where i.seq = %(seq)s and i.quarantined for update
+"""
+SELECT_QUARANTINED_SEQS = """
+select seq from inbox where quarantined order by seq limit %(limit)s for update skip locked
+"""
+# The last error stays until the row is worked on: nothing is known to be better yet.
+QUEUE_AGAIN = """
+update inbox set quarantined = false, attempts = 0, due_at = %(now)s
+where seq = any(%(seqs)s) and quarantined
+"""
+DELETE_QUARANTINED = "delete from inbox where seq = %(seq)s and quarantined"
+INSERT_GIVEN_UP = """
+insert into event_outcomes (seq, position, reason) values (%(seq)s, 0, %(reason)s)
+on conflict (seq, position) do nothing
+"""
+
 INSERT_CHANGE = """
 insert into change_events
     (id, service_id, integration_id, summary, source, at, received_at, links, images, details)

@@ -32,12 +32,15 @@ SUBJECTS: dict[str, tuple[str, str | None]] = {
     "notification_rule": ("notification rule", None),
     "key": ("REST key", None),
     "instance": ("installation", "/app/settings"),
+    "event": ("event", None),
 }
 VERBS = {
     "create": "made",
     "update": "changed",
     "delete": "deleted",
     "sign_in": "signed in",
+    "try_again": "tried again",
+    "set_aside": "set aside for good",
     "change_password": "changed the password of",
     "rotate_key": "replaced the key of",
     "update_members": "changed who is in",

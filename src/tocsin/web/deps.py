@@ -8,6 +8,7 @@ import msgspec
 
 from tocsin.core.clock import Clock
 from tocsin.core.database import Database
+from tocsin.web.glance import Glance
 from tocsin.web.live import LiveHub
 
 
@@ -34,6 +35,7 @@ class WebDeps:
     secret_box: Any
     channels: Sequence[ChannelKind]
     live: LiveHub
+    glance: Glance
     # (incident_id, user_id) -> (acknowledge_url, incident_url)
     links: Callable[[str, str], tuple[str, str]]
     version: str

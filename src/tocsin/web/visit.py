@@ -73,7 +73,7 @@ class Visit:
         self._viewer = viewer
         self._form: FormData | None = None
         # The figures in the navigation; the router fills them for a whole page.
-        self.nav: dict[str, int] | None = None
+        self.nav: dict[str, Any] | None = None
 
     @property
     def actor(self) -> Actor:

@@ -1,6 +1,7 @@
 """The door of escalations: policies for people, ladders for incidents."""
 
 from tocsin.escalations.actions.climbing import (
+    catch_all,
     climb,
     hurry,
     ladders,
@@ -20,6 +21,7 @@ from tocsin.escalations.actions.policies import (
 )
 
 __all__ = [
+    "catch_all",
     "climb",
     "create_policy",
     "delete_policy",

@@ -185,7 +185,7 @@ async def _scene(
 ) -> Scene:
     asked = list(asked)
     on_call = await _on_call(tx, _schedules(asked), now)
-    catch_all: str | None = await tx.value(store.SELECT_CATCH_ALL)
+    catch_all_id = await catch_all(tx)
     wanted = set(users)
     wanted.update(user for found in on_call.values() for user in found)
     wanted.update(
@@ -195,11 +195,17 @@ async def _scene(
         for target in level.targets
         if target.kind is TargetKind.USER
     )
-    if catch_all is not None:
-        wanted.add(catch_all)
+    if catch_all_id is not None:
+        wanted.add(catch_all_id)
     return Scene(
-        on_call=on_call, people=await store.people(tx, wanted), catch_all=catch_all, turns=turns
+        on_call=on_call, people=await store.people(tx, wanted), catch_all=catch_all_id, turns=turns
     )
+
+
+async def catch_all(tx: Tx) -> str | None:
+    """Who is paged when nobody else is: the person chosen, else the longest-standing owner."""
+    found: str | None = await tx.value(store.SELECT_CATCH_ALL)
+    return found
 
 
 async def _on_call(tx: Tx, schedule_ids: list[str], at: datetime) -> dict[str, tuple[str, ...]]:
