@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenScreen
+from tests.browser.staging import messages
 from tests.support.chromium import Screen
 from tests.support.fake_providers import FakeHttp
 from tests.support.running import PASSWORD, Running, eventually
@@ -74,8 +75,7 @@ async def test_from_nothing_to_an_acknowledged_page(
         for step in ("Event accepted", "Incident opened", "Page delivered"):
             await expect(road.get_by_text(step)).to_be_visible()
         await expect(road.get_by_role("button", name="Acknowledge")).to_be_visible()
-        messages = await eventually(lambda: _said(phone), lambda said: len(said) == 2)
-        link = messages[1]["click"]
+        link = (await messages(phone, 2))[1]["click"]
 
         if width == 390:
             # On the phone: by the link in the page, in a browser without scripts or a session.
@@ -111,10 +111,6 @@ async def test_from_nothing_to_an_acknowledged_page(
         await expect(page.get_by_text("The set-up is done.")).to_be_visible()
         await ann.fits()
         assert len(phone.requests) == 2
-
-
-async def _said(phone: FakeHttp) -> list[dict[str, str]]:
-    return [request.json for request in phone.requests]
 
 
 async def test_mistakes_are_named_where_they_were_made(open_screen: OpenScreen) -> None:

@@ -3,47 +3,16 @@ the keyboard."""
 
 import re
 
-import httpx
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenScreen
+from tests.browser.staging import event, sign_in, stage
 from tests.support.chromium import Screen
 from tests.support.fake_providers import FakeHttp
-from tests.support.running import PASSWORD, Running, eventually
+from tests.support.running import Running
 
 OPEN = "select title, status from incidents order by number"
-
-
-async def stage(tocsin: Running, phone: FakeHttp) -> str:
-    """Ann, who is paged for the service checkout; the service's key."""
-    ann = await tocsin.person("ann", "ntfy", f"{phone.url}/ann")
-    return await tocsin.service("checkout", ann, auto_resolve_timeout=None)
-
-
-async def sign_in(screen: Screen) -> None:
-    page = screen.page
-    await page.goto("/app/sign-in?next=/app/incidents")
-    await page.get_by_label("E-mail").fill("ann@example.com")
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page).to_have_url(re.compile("/app/incidents$"))
-
-
-async def event(tocsin: Running, key: str, *names: str, action: str = "trigger") -> None:
-    """Events from a machine, worked on."""
-    async with httpx.AsyncClient(base_url=tocsin.url) as machine:
-        for name in names:
-            payload = {"summary": name, "source": "db1", "severity": "critical"}
-            body = {
-                "routing_key": key,
-                "event_action": action,
-                "dedup_key": name,
-                "payload": payload,
-            }
-            answer = await machine.post("/v2/enqueue", json=body)
-            assert answer.status_code == 202
-    await eventually(lambda: tocsin.rows("select seq from inbox"), lambda rows: not rows)
 
 
 async def statuses(tocsin: Running) -> dict[str, str]:
@@ -207,3 +176,32 @@ async def test_dark_is_dark_and_stays(
     async with open_screen(dark=True) as other:
         await sign_in(other)
         assert await brightness(other) == dark
+
+
+async def test_a_page_that_hears_nothing_says_so(
+    open_screen: OpenScreen, tocsin: Running, phone: FakeHttp
+) -> None:
+    key = await stage(tocsin, phone)
+    await event(tocsin, key, "one")
+    async with open_screen() as ann:
+        page = ann.page
+        await page.clock.install()
+        await sign_in(ann)
+        sign = page.locator(".side [data-live-state]")
+        await expect(sign).to_contain_text("Live")
+        banner = page.locator("#stale")
+        await expect(banner).to_be_hidden()
+
+        ann.outage = True
+        await tocsin.stop()
+        await page.clock.fast_forward(60_000)
+        await expect(banner).to_be_visible()
+        await expect(banner).to_contain_text("The engine still pages.")
+        await expect(sign).to_contain_text("Stale")
+        await ann.picture("stale")
+
+        await tocsin.start()
+        ann.outage = False
+        await banner.get_by_role("button", name="Try again").click()
+        await expect(sign).to_contain_text("Live")
+        await expect(banner).to_be_hidden()

@@ -41,12 +41,18 @@ document.addEventListener("securitypolicyviolation", (event) => console.error(
 OVERFLOW = """() => {
   const wide = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= wide) return [];
+  const seen = { visibilityProperty: true, contentVisibilityAuto: true };
+  const reach = (each) => {
+    const box = each.getBoundingClientRect();
+    const spills = getComputedStyle(each).overflowX === "visible";
+    return Math.round(Math.max(box.right, spills ? box.left + each.scrollWidth : 0));
+  };
   return [...document.querySelectorAll("body *")]
-    .filter((each) => each.getBoundingClientRect().right > wide + 1
-      && getComputedStyle(each).position !== "fixed")
-    .slice(0, 5)
-    .map((each) => each.tagName.toLowerCase() + "." + each.className + " reaches "
-      + Math.round(each.getBoundingClientRect().right) + " of " + wide);
+    .filter((each) => each.checkVisibility(seen) && reach(each) > wide + 1)
+    .slice(-6)
+    .map((each) => each.tagName.toLowerCase() + "." + (each.getAttribute("class") || "")
+      + " reaches " + reach(each) + " of " + wide)
+    .concat(["in all " + document.documentElement.scrollWidth + " of " + wide]);
 }"""
 
 
@@ -82,6 +88,8 @@ class Screen:
         self.wrong: list[str] = []
         # Answers that a test provokes on purpose, as (status, end of the path).
         self.expected: set[tuple[int, str]] = set()
+        # While the test keeps the server away, requests fail.
+        self.outage = False
         page.on("console", self._console)
         page.on("pageerror", lambda error: self._add(f"uncaught: {error}"))
         page.on("requestfailed", self._failed)
@@ -92,12 +100,13 @@ class Screen:
 
     def _console(self, message: ConsoleMessage) -> None:
         # A refused answer is noticed as the answer it is, with its address.
-        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+        noticed = "Failed to load resource" in message.text or self.outage
+        if message.type in ("error", "warning") and not noticed:
             self._add(f"console {message.type}: {message.text}")
 
     def _failed(self, request: Request) -> None:
         # Leaving a page ends its stream of changes and whatever it was still fetching.
-        if request.failure != "net::ERR_ABORTED":
+        if request.failure != "net::ERR_ABORTED" and not self.outage:
             self._add(f"{request.method} {request.url} failed: {request.failure}")
 
     def _response(self, response: Response) -> None:

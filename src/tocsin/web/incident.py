@@ -59,6 +59,7 @@ async def shown(
             "title": f"#{head.number}",
             "section": "incidents",
             "up": ("Incidents", LIST),
+            "headed": True,
             "actbar": context["may_respond"] and head.is_open,
         },
         problem=problem,
