@@ -255,8 +255,11 @@ class Program:
         while not stopping.is_set():
             heard = asyncio.create_task(topics.get())
             await asyncio.wait([heard, stop], return_when=asyncio.FIRST_COMPLETED)
-            if heard.done() and heard.result() in ("config", "services", "everything"):
-                self.door.forget()
+            if heard.done():
+                # A storm brings hundreds of topics at once: they are looked at together.
+                seen = {heard.result(), *(topics.get_nowait() for _ in range(topics.qsize()))}
+                if not seen.isdisjoint(("config", "services", "everything")):
+                    self.door.forget()
             heard.cancel()
         stop.cancel()
 

@@ -23,6 +23,7 @@ class _Source:
     def __init__(self, random: _random.Random) -> None:
         self.random = random
         self.millisecond = -1
+        self.head = ""
         self.tail = 0
 
 
@@ -43,8 +44,9 @@ def new(prefix: str, now: datetime) -> str:
         source.tail = (source.tail + 1) % _TAIL_SPAN
     else:
         source.millisecond = millisecond
+        source.head = _base36(millisecond, 8)
         source.tail = source.random.randrange(_TAIL_SPAN)
-    return prefix + _base36(millisecond, 8) + _base36(source.tail, 7)
+    return prefix + source.head + _base36(source.tail, 7)
 
 
 def is_id(text: str) -> bool:

@@ -56,6 +56,8 @@ _STOPPED_BY = {
     Status.RESOLVED: LadderReason.RESOLVED,
 }
 
+WAKE_WITHIN = timedelta(seconds=1)
+
 
 @dataclass(slots=True)
 class Question:
@@ -364,7 +366,9 @@ class Work:
             await paging.stop(tx, ids, reason, now)
         if self.asks:
             paged = await paging.page(tx, self.asks, now)
-            await escalations.hurry(tx, [ask.incident_id for ask in paged.unreachable], now)
+            if paged.unreachable:
+                await escalations.hurry(tx, [ask.incident_id for ask in paged.unreachable], now)
+                tx.notify("tocsin_wake", "escalate")
 
     async def _flush_people(self, drafts: Sequence[Draft]) -> None:
         moved = [d for d in drafts if d.was is None or d.assignees != d.was.assignees]
@@ -400,9 +404,12 @@ class Work:
             ),
             now=now,
         )
-        if waits:
+        # The stages look by themselves every moment: waking them for what is due in half an hour
+        # would only take time from the events of a storm.
+        soon = now + WAKE_WITHIN
+        if any(at <= soon for d in waits for at in d.timers.values()):
             tx.notify("tocsin_wake", "timers")
-        if any(d.run.due_at is not None for d in climbed) or any(d.was is None for d in drafts):
+        if any(d.run.due_at is not None and d.run.due_at <= soon for d in drafts):
             tx.notify("tocsin_wake", "escalate")
 
 
