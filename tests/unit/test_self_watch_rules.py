@@ -77,6 +77,13 @@ def test_some_trouble_need_not_be_waited_for() -> None:
     ]
 
 
+def test_two_nodes_that_look_at_one_instant_tell_once() -> None:
+    now = Trouble(key="channel_failing:a", summary="", advice="", hold_seconds=0)
+    first = decide({}, [now], T, node="one")
+    second = decide(first.watched, [now], T, node="two")
+    assert (len(first.raised), len(second.raised)) == (1, 0)
+
+
 def test_what_one_node_sees_another_does_not_call_over() -> None:
     seen = Watched(trouble=LOCAL, since=T, seen_at=T, raised_at=T)
     for seconds, node, cleared in (

@@ -45,8 +45,8 @@ def decide(
     kept: dict[str, Watched] = {}
     raised: list[Trouble] = []
     for trouble in seen:
-        one = _seen(watched.get(trouble.key), trouble, now)
-        if one.raised_at == now:
+        one, is_due = _seen(watched.get(trouble.key), trouble, now)
+        if is_due:
             raised.append(trouble)
         kept[trouble.key] = one
     cleared: list[str] = []
@@ -61,11 +61,13 @@ def decide(
     return Decision(watched=kept, raised=tuple(raised), cleared=tuple(cleared))
 
 
-def _seen(old: Watched | None, trouble: Trouble, now: datetime) -> Watched:
+def _seen(old: Watched | None, trouble: Trouble, now: datetime) -> tuple[Watched, bool]:
+    """The trouble as it is remembered, and whether people are to be told now."""
     since = now if old is None or now - old.seen_at > LONGEST_BREAK else old.since
     raised_at = old.raised_at if old is not None else None
     if raised_at is None:
-        due = (now - since).total_seconds() >= trouble.hold_seconds
+        is_due = (now - since).total_seconds() >= trouble.hold_seconds
     else:
-        due = now - raised_at >= REPEAT_AFTER
-    return Watched(trouble=trouble, since=since, seen_at=now, raised_at=now if due else raised_at)
+        is_due = now - raised_at >= REPEAT_AFTER
+    one = Watched(trouble=trouble, since=since, seen_at=now, raised_at=now if is_due else raised_at)
+    return one, is_due
