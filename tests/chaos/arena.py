@@ -5,6 +5,7 @@ directory that is thrown away. Whatever is started here is ended here.
 import asyncio
 import mmap
 import os
+import random
 import shutil
 import signal
 import socket
@@ -33,6 +34,7 @@ from tocsin.core.embedded_postgres import EmbeddedPostgres
 WALL_CLOCK = Path(__file__).parent / "wall_clock"
 START_SECONDS = 30.0
 SAMPLE_SECONDS = 0.5
+PORTS = range(20_000, 32_000)
 SETTLE_GRACE = "1 second"
 
 SAMPLE = """
@@ -195,7 +197,7 @@ class Arena:
         names = ("events in the inbox", "leases", "due deliveries", "due ladders", "unsealed")
         parts = [f"{count} {name}" for count, name in zip(left, names, strict=False) if count]
         if self.client.waiting:
-            parts.append(f"{self.client.waiting} events not accepted")
+            parts.append(f"{self.client.waiting} events not accepted ({self.client.answers})")
         return ", ".join(parts)
 
     async def sample_for_ever(self) -> None:
@@ -216,10 +218,13 @@ class Arena:
 
 
 def free_port() -> int:
-    """A port nobody uses now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port nobody uses now, and below those that the system gives to outgoing connections: a
+    server that is killed must find its own again."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port")
 
 
 @asynccontextmanager
@@ -253,6 +258,9 @@ async def arena(
         for name, role in roles.items():
             (folder / name).mkdir()
             variables = _environment(folder, name, dsn, port, ntfy.url, role)
+            if role == "engine":
+                # It has a port of its own, for its own health.
+                variables["TOCSIN_PORT"] = str(free_port())
             nodes.append(Node(name, role, {**variables, **(environment or {})}, folder))
         ledger = Ledger(folder / "ledger.jsonl")
         client = Client(world, port, ledger, rate=rate, seed=seed, mix=mix or Mix())

@@ -58,7 +58,11 @@ async def sweep(seed: int, only: list[str], keep: Path | None) -> bool:
 
     async def one(name: str) -> bool:
         async with lanes:
-            return await _die_at(name, seed, keep / name if keep else None)
+            try:
+                return await _die_at(name, seed, keep / name if keep else None)
+            except (RuntimeError, TimeoutError, psycopg.Error) as error:
+                report.say(f"  {'BROKEN':<8}{name}: {error}")
+                return False
 
     good = await asyncio.gather(*map(one, wanted))
     report.say(f"  {time.monotonic() - began:.0f} s")
