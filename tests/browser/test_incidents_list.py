@@ -46,6 +46,11 @@ async def test_it_changes_by_itself(
         # What is over goes.
         await event(tocsin, key, "second", action="resolve")
         await expect(page.locator("tr[data-row]", has_text="second")).to_have_count(0)
+        # Whatever counts, counts what is: one triggered, one acknowledged.
+        figure = page.locator("#triggered-side" if width == 1440 else "#triggered-dock")
+        await expect(figure).to_have_text("1")
+        await expect(page.locator("#page-summary")).to_have_text("1 triggered, 1 acknowledged")
+        await expect(page.locator("#views")).to_contain_text("Triggered 1")
         assert await page.evaluate("window.neverReloaded") is True
         await ann.fits()
         await ann.picture("incidents-live")

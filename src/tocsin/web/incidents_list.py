@@ -36,12 +36,14 @@ VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 async def show(visit: Visit) -> Response:
-    """The list; `part` asks for only the tabs or only the rows."""
+    """The list; `part` asks for only the tabs, only the rows, or the figure of the navigation."""
     view = visit.query("view") if visit.query("view") in VIEWS else "open"
     wanted = _filter(visit, view)
     part = visit.query("part") if visit.is_fragment else ""
+    if part == "figure":
+        return await _figure(visit)
     cursor = visit.query("cursor") or None
-    context: dict[str, Any] = {"view": view, "wanted": wanted, "cursor": cursor}
+    context: dict[str, Any] = {"view": view, "wanted": wanted, "cursor": cursor, "part": part}
     async with visit.tx() as tx:
         if part != "rows":
             counts = await queries.counts(tx, visit.actor)
@@ -53,20 +55,28 @@ async def show(visit: Visit) -> Response:
             context["proof"] = None if context["rows"] else await queries.proof(tx)
     context["here"] = _address(visit)
     context["part_url"] = lambda name: _address(visit, part=name)
+    if part != "rows":
+        counts = context["counts"]
+        hot, held = _bounded(counts.triggered), _bounded(counts.acknowledged)
+        context["summary"] = f"{hot} triggered, {held} acknowledged"
     if part in ("rows", "views"):
         return visit.render(f"incidents/{part}.html", **context)
-    counts = context["counts"]
-    hot, held = _bounded(counts.triggered), _bounded(counts.acknowledged)
     return visit.render(
         "incidents/list.html",
         page={
             "title": "Incidents",
             "section": "incidents",
-            "summary": f"{hot} triggered, {held} acknowledged",
+            "summary": context["summary"],
             "flush": True,
         },
         **context,
     )
+
+
+async def _figure(visit: Visit) -> Response:
+    async with visit.tx() as tx:
+        triggered = await queries.triggered_count(tx, visit.actor)
+    return visit.render("incidents/figure.html", triggered=triggered, oob=True)
 
 
 def _filter(visit: Visit, view: str) -> Filter:
