@@ -7,11 +7,22 @@ what these tests look at.
 """
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+
+from tests.support.settings import settings_for
+from tocsin.app import Program
+from tocsin.channels.simulated import SimulatedChannel
+from tocsin.core.clock import ManualClock
+from tocsin.core.database import Database
 
 PASSWORD = "correct horse battery"
 SESSION_COOKIES = ("tocsin_session", "__Host-tocsin")
@@ -127,7 +138,8 @@ class Browserless:
     ) -> httpx.Response:
         """Send the sign-in form, and learn the form token of the new session."""
         response = await self.http.post(
-            "/app/sign-in", data={"email": email, "password": password, **more}
+            "/app/sign-in",
+            data={"email": email, "password": password, "csrf_token": self.token, **more},
         )
         assert response.status_code == status, f"{response.status_code} {response.text[:500]}"
         if response.status_code == 303:
@@ -198,3 +210,70 @@ class Browserless:
         message = started.result()
         found = {name.decode(): value.decode() for name, value in message["headers"]}
         return int(message["status"]), found
+
+
+@asynccontextmanager
+async def open_program(
+    dsn: str, data_dir: Path, *, start: datetime, **settings: Any
+) -> AsyncIterator[tuple[Program, ManualClock]]:
+    """The whole program on a database, with a clock that moves when told to; nothing runs by
+    itself and no port is open."""
+    clock = ManualClock(start)
+    async with Database(dsn, size=4) as database:
+        program = Program(
+            settings_for(data_dir, **settings),
+            clock=clock,
+            database=database,
+            web_database=database,
+            door_database=database,
+            extra_channels=[SimulatedChannel("phone")],
+        )
+        yield program, clock
+        await program.door.close()
+        await program.outbound.aclose()
+
+
+CONTENT_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+}
+SPILLED = re.compile(
+    r"Traceback \(most|File \"[^\"]+\", line|psycopg|site-packages|\.py\b"
+    r"|\bselect\b.{1,200}\bfrom\b|\binsert into\b|\bsyntax error\b|\bconstraint\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def faults(answer: httpx.Response, *, secure: bool = False) -> list[str]:
+    """What is wrong with an answer's headers, or with what an error tells about our insides."""
+    found = []
+    given = answer.headers
+    policy: dict[str, str] = {}
+    for part in given.get("content-security-policy", "").split(";"):
+        name, _, value = part.strip().partition(" ")
+        policy[name] = value
+    for name, value in CONTENT_POLICY.items():
+        if policy.get(name) != value:
+            found.append(f"content-security-policy {name}: {policy.get(name)}")
+    if any("unsafe" in value or "*" in value or "http" in value for value in policy.values()):
+        found.append(f"content-security-policy is weak: {policy}")
+    if given.get("x-content-type-options") != "nosniff":
+        found.append("no nosniff")
+    kept = "immutable" if answer.request.url.path.startswith("/static/") else "no-store"
+    if answer.status_code < 400 and kept not in given.get("cache-control", ""):
+        found.append(f"cache-control: {given.get('cache-control')}")
+    if given.get("referrer-policy") not in ("same-origin", "no-referrer"):
+        found.append(f"referrer-policy: {given.get('referrer-policy')}")
+    if ("max-age=31536000" in given.get("strict-transport-security", "")) != secure:
+        found.append(f"strict-transport-security: {given.get('strict-transport-security')}")
+    if "server" in given and "/" in given["server"]:
+        found.append(f"server: {given['server']}")
+    spilled = SPILLED.search(answer.text) if answer.status_code >= 400 else None
+    if spilled:
+        found.append(f"tells {spilled[0]!r}")
+    return found

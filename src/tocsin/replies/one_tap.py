@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -117,6 +118,10 @@ class OneTap:
             return self._refused(request, 403, "You cannot do this any more", str(problem))
         except Problem as problem:
             return self._refused(request, 409, "That cannot be done now", str(problem))
+        except HTTPException as error:
+            return self._refused(
+                request, error.status_code, "This form could not be read", "Press again."
+            )
         except (Unavailable, Retry):
             return PlainTextResponse(
                 "The database is away for a moment. Press again in a few seconds.",

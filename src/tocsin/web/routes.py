@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import Actor
 from tocsin.core import logs
-from tocsin.core.database import Retry, Unavailable
+from tocsin.core.database import BadValue, Retry, Unavailable
 from tocsin.core.errors import Forbidden, Invalid, NotFound, Problem, Refused
 from tocsin.queries import incidents as incident_lists
 from tocsin.web.assets import STATIC_DIRECTORY
@@ -117,6 +118,12 @@ async def _answer(deps: WebDeps, page: Page, request: Request) -> Response:
         return await page.run(visit)
     except Problem as problem:
         return _problem(visit, problem)
+    except HTTPException as error:
+        text = "Go back, shorten what you wrote, and send it again."
+        return _refusal(visit, error.status_code, "This form could not be read", text)
+    except BadValue:
+        text = "It holds a character that cannot be kept."
+        return _refusal(visit, 422, "One value is not right", text)
     except Retry:
         return _refusal(visit, 409, "Somebody else changed this at the same time", "Try again.")
     except Unavailable:

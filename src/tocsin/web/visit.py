@@ -14,8 +14,10 @@ from typing import Any
 
 import msgspec
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Message, Receive
 
 from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
@@ -26,6 +28,8 @@ from tocsin.web.render import THEME_COOKIE, render, theme_of
 TOAST_COOKIE = "tocsin_toast"
 MOST_FIELDS = 500
 MOST_FIELD_BYTES = 65_536
+# The largest editor, filled to its limits, sends less than half of this.
+MOST_FORM_BYTES = 524_288
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,21 @@ class Toast(msgspec.Struct, frozen=True, kw_only=True):
 def csrf_token_for(session_token: str) -> str:
     """The token every form of this session carries; follows from the session's secret."""
     return hashlib.sha256(b"csrf:" + session_token.encode()).hexdigest()[:40]
+
+
+def _bounded(receive: Receive) -> Receive:
+    """`receive` that gives up on a body larger than any form of ours."""
+    left = MOST_FORM_BYTES
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413)
+        return message
+
+    return bounded
 
 
 class Visit:
@@ -116,9 +135,13 @@ class Visit:
         return [value[:500] for value in self.request.query_params.getlist(name)[:100]]
 
     async def load_form(self) -> None:
-        """Read the form once; the router does this before the page runs."""
+        """Read the form once; the router does this before the page runs.
+
+        Raises HTTPException 413 for one that is too large and 400 for one that is not a form.
+        """
         if self._form is None:
-            self._form = await self.request.form(
+            bounded = Request(self.request.scope, _bounded(self.request.receive))
+            self._form = await bounded.form(
                 max_files=0, max_fields=MOST_FIELDS, max_part_size=MOST_FIELD_BYTES
             )
 
@@ -150,7 +173,9 @@ class Visit:
 
     def checks_csrf(self, given: str) -> bool:
         """Whether `given` is this session's token."""
-        return bool(self.csrf_token) and hmac.compare_digest(given, self.csrf_token)
+        return bool(self.csrf_token) and hmac.compare_digest(
+            given.encode("utf-8", "replace"), self.csrf_token.encode()
+        )
 
     def render(self, template: str, /, *, status: int = 200, **context: Any) -> Response:
         """A page or fragment from a template, with what base.html and bare.html read."""
