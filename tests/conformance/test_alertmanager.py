@@ -4,7 +4,7 @@ with only the URL changed, and its webhook receiver with the key in the path and
 Its PagerDuty receiver with a `service_key` is not here: that one has its address built in.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from tests.support.alertmanager import Alertmanager, alertmanager
 from tests.support.fake_providers import FakeHttp
 from tests.support.running import Running, eventually, running
+from tocsin.web import setup_reach, snippets
 
 pytestmark = pytest.mark.clients
 
@@ -223,6 +224,45 @@ async def test_while_tocsin_is_stopped_nothing_is_lost(scene: Scene) -> None:
     await scene.tocsin.start()
     await scene.all_become("resolved", "triggered")
     await every_event_was_worked_on(scene)
+
+
+def pasted(snippet: str) -> str:
+    """A configuration file with the snippet in it exactly as it is shown; waits are shortened."""
+    waits = "  group_wait: 200ms\n  group_interval: 1s\n"
+    if snippet.startswith("route:\n"):
+        own = snippet.replace("route:\n", f"route:\n  receiver: elsewhere\n{waits}", 1)
+        return f"{own.rstrip()}\n  - name: elsewhere\n"
+    return f"route:\n  receiver: tocsin\n{waits}{snippet}\n"
+
+
+SHOWN: dict[str, Callable[[str, str], str]] = {
+    "set-up, as PagerDuty": lambda url, key: setup_reach.snippets(url, key)["pagerduty"],
+    "set-up, as a webhook": lambda url, key: setup_reach.snippets(url, key)["webhook"],
+    "service, as PagerDuty": lambda url, key: snippets.snippets("alertmanager", url, key)[0].text,
+    "service, as a webhook": lambda url, key: snippets.snippets("alertmanager", url, key)[1].text,
+}
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+async def test_what_we_tell_people_to_paste_works(
+    fresh_dsn: str, server_dsn: str, tmp_path: Path, shown: str
+) -> None:
+    async with (
+        FakeHttp("ntfy") as phone,
+        running(fresh_dsn, server_dsn, tmp_path / "data") as tocsin,
+    ):
+        ann = await tocsin.person("ann", "ntfy", f"{phone.url}/ann")
+        key = await tocsin.service("checkout", ann, auto_resolve_timeout=None)
+
+        async def states() -> list[str]:
+            return [row["status"] for row in await tocsin.rows("select status from incidents")]
+
+        config = pasted(SHOWN[shown](tocsin.url, key))
+        async with alertmanager(tmp_path, config) as am:
+            await am.fire(**DB1)
+            await eventually(states, lambda seen: seen == ["triggered"])
+            await am.resolve(**DB1)
+            await eventually(states, lambda seen: seen == ["resolved"])
 
 
 async def every_event_was_worked_on(scene: Scene) -> None:

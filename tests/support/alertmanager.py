@@ -83,11 +83,11 @@ class Alertmanager:
 
 
 @asynccontextmanager
-async def alertmanager(folder: Path, config: dict[str, Any]) -> AsyncIterator[Alertmanager]:
-    """Start one with this configuration; JSON is YAML."""
+async def alertmanager(folder: Path, config: dict[str, Any] | str) -> AsyncIterator[Alertmanager]:
+    """Start one with this configuration: YAML, or values to write as JSON, which is YAML."""
     program = binary()
     file = folder / "alertmanager.yml"
-    file.write_text(json.dumps(config))
+    file.write_text(config if isinstance(config, str) else json.dumps(config))
     address = f"127.0.0.1:{free_port()}"
     log = folder / "alertmanager.log"
     with log.open("wb") as output:

@@ -148,7 +148,8 @@ async def running(
 ) -> AsyncIterator[Running]:
     """A started Tocsin on a free port."""
     port = free_port()
-    given = {"port": str(port), "public_url": f"http://127.0.0.1:{port}", **settings}
+    address = f"http://127.0.0.1:{port}"
+    given = {"port": str(port), "public_url": address, "database_url": dsn, **settings}
     async with Database(dsn, size=2) as database:
         tools = Program(
             settings_for(data_dir, **given),
