@@ -142,7 +142,14 @@ class Program:
         )
         dead_man = DeadMan(self.outbound, self.settings.dead_man_url, self.watch)
         return [
-            Stage(name="intake", run=self._intake, poll_seconds=0.5, workers=INTAKE_WORKERS),
+            Stage(
+                name="intake",
+                run=self._intake,
+                poll_seconds=0.5,
+                workers=INTAKE_WORKERS,
+                rest_seconds=0.01,
+                plenty=100,
+            ),
             Stage(name="timers", run=timers.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(name="escalate", run=escalate.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(

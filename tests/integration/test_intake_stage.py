@@ -163,11 +163,11 @@ async def test_a_quiet_service_is_in_the_next_batch_of_a_stormy_slice(database: 
     recorder = Recorder()
     await intake.run_due(database, ManualClock(START), record=recorder, limit=10)
     first, second = recorder.batches
-    assert first == [*(f"storm{number}" for number in range(8)), "quiet1", "quiet2"]
-    assert second == ["elsewhere"]
+    assert first == ["elsewhere"]
+    assert second == [*(f"storm{number}" for number in range(8)), "quiet1", "quiet2"]
 
 
-async def test_many_slices_share_a_batch_and_each_service_has_its_turn(database: Database) -> None:
+async def test_many_slices_share_a_batch_and_a_storm_has_its_own(database: Database) -> None:
     services = {
         number: await add_service(database, f"{number:032d}", number=number, slice=number)
         for number in range(1, 9)
@@ -178,8 +178,15 @@ async def test_many_slices_share_a_batch_and_each_service_has_its_turn(database:
     recorder = Recorder()
     await intake.run_due(database, ManualClock(START), record=recorder, limit=10)
     first, second = recorder.batches
-    assert first == [*(f"storm{number}" for number in range(7)), "quiet3", "quiet5", "quiet7"]
-    assert second == ["quiet2", "quiet4", "quiet6", "quiet8"]
+    assert first == [f"quiet{number}" for number in range(2, 9)]
+    assert second == [f"storm{number}" for number in range(10)]
+
+
+def test_slices_share_batches_as_long_as_there_is_room() -> None:
+    assert intake.shared([], 10) == []
+    assert intake.shared([(4, 10)], 10) == [[4]]
+    assert intake.shared([(1, 2), (2, 3), (3, 5), (4, 6), (5, 10)], 10) == [[1, 2, 3], [4], [5]]
+    assert intake.shared([(7, 20), (8, 20)], 10) == [[7], [8]]
 
 
 async def test_a_poison_row_holds_up_no_other_slice_of_its_batch(database: Database) -> None:

@@ -1,10 +1,11 @@
 """The intake: accepted events leave the inbox and become alerts and incidents.
 
-Each pass goes once around the slices that have something due, in two bounded batches of half the
-slices each: what a batch costs by itself is then shared by many services, and of two workers each
-finds slices the other has not locked. Every service has its turn in a batch, so a storm on one
-delays the others by one batch at most. A slice has one writer at a time (an advisory lock for the
-length of the transaction), so events of one service are recorded in the order they were accepted.
+Each pass goes once around the slices that have something due, those with the least first. Slices
+share a batch as long as it has room: what a batch costs by itself is then shared by many services,
+and a storm fills batches of its own, which another worker may be at meanwhile. Within a batch every
+service has its turn, so a storm on one delays its neighbours by one batch at most. A slice has one
+writer at a time (an advisory lock for the length of the transaction), so events of one service are
+recorded in the order they were accepted.
 
 Invariants: a row leaves the inbox in the transaction that records it and its outcomes, so it is
 recorded once however often the process dies; a row that fails is found by halving its batch, waits
@@ -32,7 +33,6 @@ COMMITTED = crash_points.point("intake.committed")
 
 BATCH_ROWS = 500
 BATCH_BYTES = 8 * 1024 * 1024
-BATCHES = 2
 ATTEMPTS = 3
 PUSH_BACK_SECONDS = (5, 30)
 BUSY_SECONDS = 1
@@ -57,11 +57,24 @@ async def run_due(
     """
     intake = _Intake(database, clock, record, most_bytes)
     now = clock.now()
-    slices = await database.alone(lambda tx: intake_store.slices_waiting(tx, now))
+    waiting = await database.alone(lambda tx: intake_store.slices_waiting(tx, now, limit))
     done = 0
-    for first in range(min(BATCHES, len(slices))):
-        done += await intake.run_slices(slices[first::BATCHES], limit)
+    for slices in shared(waiting, limit):
+        done += await intake.run_slices(slices, limit)
     return done
+
+
+def shared(waiting: Sequence[tuple[int, int]], limit: int) -> list[list[int]]:
+    """Which slices go into a batch together, from each slice and how much waits in it."""
+    batches: list[list[int]] = []
+    room = 0
+    for slice, number in waiting:
+        if not batches or number > room:
+            batches.append([])
+            room = limit
+        batches[-1].append(slice)
+        room -= number
+    return batches
 
 
 class _Intake:

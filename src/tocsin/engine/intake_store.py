@@ -12,15 +12,19 @@ from tocsin.events.model import Outcome
 # The first key of the advisory locks that give each slice one writer; the second is the slice.
 SLICE_LOCK_CLASS = 0x70C51
 
-# One probe of the index for each slice, whatever waits in it.
+# One probe of the index for each slice, counting as far as one batch reaches.
 SLICES_WAITING = """
-select s.slice
+select s.slice, waiting.number
 from generate_series(0, 63) as s (slice)
-where exists (
-    select from inbox i
-    where i.slice = s.slice and not i.quarantined and i.due_at <= %(now)s
-)
-order by s.slice
+cross join lateral (
+    select count(*)::int as number from (
+        select from inbox i
+        where i.slice = s.slice and not i.quarantined and i.due_at <= %(now)s
+        limit %(limit)s
+    ) as due
+) as waiting
+where waiting.number > 0
+order by waiting.number, s.slice
 """
 
 LOCK_SLICES = """
@@ -104,9 +108,10 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
 
 
-async def slices_waiting(tx: Tx, now: datetime) -> list[int]:
-    """The slices that have something due."""
-    return [int(row[0]) for row in await tx.tuples(SLICES_WAITING, {"now": now})]
+async def slices_waiting(tx: Tx, now: datetime, limit: int) -> list[tuple[int, int]]:
+    """The slices that have something due and how much, counted up to `limit`; the least first."""
+    rows = await tx.tuples(SLICES_WAITING, {"now": now, "limit": limit})
+    return [(int(slice), int(number)) for slice, number in rows]
 
 
 async def lock_slices(tx: Tx, slices: Sequence[int]) -> list[int]:

@@ -25,12 +25,16 @@ FAILURE_PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of work. `run` does a bounded piece of it and says how much it did. A stage whose
-    work goes on in the background names in `inline` a form that finishes before it returns."""
+    work goes on in the background names in `inline` a form that finishes before it returns.
+    After a pass that did something, but less than `plenty`, it rests for `rest_seconds`, so that
+    more gathers and the cost of a pass is shared; a pass that comes after a pause never waits."""
 
     name: str
     run: Callable[[], Awaitable[int]]
     poll_seconds: float
     workers: int = 1
+    rest_seconds: float = 0.0
+    plenty: int = 1
     inline: Callable[[], Awaitable[int]] | None = None
 
 
@@ -102,6 +106,8 @@ class Engine:
             metrics.STAGE_RUNS.labels(stage.name, "ok").inc()
             if not found and not stopping.is_set():
                 await self._pause(wake, stage.poll_seconds)
+            elif found < stage.plenty and stage.rest_seconds:
+                await self.clock.sleep(stage.rest_seconds)
 
     async def _pause(self, wake: asyncio.Event, seconds: float) -> None:
         with suppress(TimeoutError):
