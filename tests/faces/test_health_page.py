@@ -86,11 +86,11 @@ async def test_what_is_late_is_named_everywhere_and_here_in_full(
     world.clock.advance(timedelta(minutes=1))
     await world.program.beat.run()
     elsewhere = await ann.get("/app/incidents")
-    assert "Paging may be held up. 1: accepted events wait to be processed" in words(elsewhere)
+    assert "Paging may be held up. 1 accepted event waits to be processed." in words(elsewhere)
     assert 'href="/app/health">See why' in elsewhere
     assert 'aria-label="1 thing wrong"' in elsewhere.replace("\xa0", " ")
     here = words(await ann.get("/app/health"))
-    assert "What is wrong 1 thing 1: accepted events wait to be processed" in here
+    assert "What is wrong 1 thing 1 accepted event waits to be processed" in here
     assert "They are stored and safe." in here
     assert "Events that wait 1, the oldest for 1 min" in here
     assert "All is well" not in here
@@ -237,4 +237,5 @@ async def test_who_may_only_look_is_shown_no_buttons_and_refused(
 async def test_only_the_moving_part_is_fetched_again(ann: Visitor) -> None:
     part = await ann.get("/app/health?part=now", fragment=True)
     assert part.startswith('<div class="stack" id="health-now">')
+    assert '<div class="stack" id="health-wrong" hx-swap-oob="true">' in part
     assert "<nav" not in part

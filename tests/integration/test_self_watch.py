@@ -73,7 +73,7 @@ async def be_late(database: Database) -> None:
 
 async def said(database: Database) -> list[tuple[str, str, str]]:
     """Each event of ours as (action, dedup key, summary)."""
-    found = []
+    found: list[tuple[str, str, str]] = []
     async with database.transaction() as tx:
         for format, body, _, _ in await tx.tuples(BODIES):
             events = events_of(format, bytes(body), None)
@@ -191,7 +191,7 @@ async def test_trouble_is_told_once_by_whichever_node_and_outlives_restarts(
     assert sent == 1
     ((action, key, summary),) = await said(database)
     assert (action, key) == ("trigger", "tocsin/timers_overdue")
-    assert summary.startswith("1: timers of incidents are due and have not run")
+    assert summary == "1 timer of an incident is due and has not run"
     async with database.transaction() as tx:
         await tx.execute("delete from incident_timers")
     one = watch_of(database, clock)

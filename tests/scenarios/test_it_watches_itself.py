@@ -103,7 +103,7 @@ async def test_an_event_in_quarantine_opens_one_incident(world: World) -> None:
     ann.expects_nothing()
     await minutes_pass(world, 1)
     ((title, _),) = await own_incidents(world)
-    assert title.startswith("1: events could not be processed and were set aside")
+    assert title.startswith("1 event could not be processed and was set aside")
     ann.expects_page(title)
     await ann.acknowledges(title)
     # More of them are the same trouble.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from tocsin.engine.auditor import Finding, FindingKind
+from tocsin.engine.auditor import MOST_COUNTED, Finding, FindingKind
 
 HOLD_SECONDS = 60.0
 # Somebody who sets up an escalation policy may take a while to add their contact method.
@@ -60,7 +60,38 @@ def node_of(key: str) -> str | None:
     return node if at else None
 
 
-# What to do about a finding of the auditor, and where.
+# A finding of the auditor in words, for one and for many.
+_WORDS: dict[FindingKind, tuple[str, str]] = {
+    FindingKind.DELIVERIES: (
+        "1 message is due and was not sent",
+        "{count} messages are due and were not sent",
+    ),
+    FindingKind.LEASES: (
+        "1 message was being sent by a node that never reported back",
+        "{count} messages were being sent by nodes that never reported back",
+    ),
+    FindingKind.ESCALATIONS: (
+        "1 escalation is due and has not moved",
+        "{count} escalations are due and have not moved",
+    ),
+    FindingKind.TIMERS: (
+        "1 timer of an incident is due and has not run",
+        "{count} timers of incidents are due and have not run",
+    ),
+    FindingKind.INBOX: (
+        "1 accepted event waits to be processed",
+        "{count} accepted events wait to be processed",
+    ),
+    FindingKind.QUARANTINED: (
+        "1 event could not be processed and was set aside",
+        "{count} events could not be processed and were set aside",
+    ),
+    FindingKind.STAGES: (
+        "A part of the engine has stopped: {example}",
+        "{count} parts of the engine have stopped: {example} and others",
+    ),
+}
+# What to do about it, and where.
 _ADVICE: dict[FindingKind, tuple[str, str]] = {
     FindingKind.DELIVERIES: (
         "See below whether a node runs the engine and which channel fails. Until then reach"
@@ -99,7 +130,11 @@ _ADVICE: dict[FindingKind, tuple[str, str]] = {
 def of_finding(finding: Finding) -> Trouble:
     """What the auditor found, with the way on."""
     advice, href = _ADVICE[finding.kind]
-    return Trouble(key=finding.kind.value, summary=finding.text(), advice=advice, href=href)
+    one, many = _WORDS[finding.kind]
+    count = f"{MOST_COUNTED} or more" if finding.count >= MOST_COUNTED else str(finding.count)
+    words = one if finding.count == 1 else many
+    summary = words.format(count=count, example=finding.example)
+    return Trouble(key=finding.kind.value, summary=summary, advice=advice, href=href)
 
 
 def of_channel(record: ChannelRecord, now: datetime) -> Trouble | None:

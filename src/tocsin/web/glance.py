@@ -11,6 +11,7 @@ from tocsin.core.clock import Clock
 from tocsin.core.database import Database, DatabaseError
 from tocsin.engine.auditor import audit
 from tocsin.engine.self_watch import seen_lately
+from tocsin.engine.troubles import of_finding
 
 log = logs.get(__name__)
 
@@ -50,7 +51,7 @@ class Glance:
             self._look = Look()
             return self._look
         keys = {finding.kind.value for finding in findings} | {one.key for one in others}
-        stuck = tuple(finding.text() for finding in findings if finding.is_stuck)
+        stuck = tuple(of_finding(finding).summary for finding in findings if finding.is_stuck)
         self._look = Look(count=len(keys), stuck=stuck)
         return self._look
 

@@ -22,6 +22,7 @@ from tocsin.engine.auditor import audit
 from tocsin.engine.nodes import ALIVE_SECONDS, living
 from tocsin.engine.troubles import Trouble
 from tocsin.events import actions as events
+from tocsin.events.model import Format
 from tocsin.queries import backlog
 from tocsin.queries import health as queries
 from tocsin.queries.health import Quarantined
@@ -44,6 +45,11 @@ STAGES = {
     "self_watch": "Tells of trouble in Tocsin",
     "dead_man": "Calls the dead man’s switch",
     "upkeep": "Removes what is out of date",
+}
+FORMATS = {
+    Format.PAGERDUTY_V2: "Events API v2",
+    Format.PAGERDUTY_V1: "Events API v1",
+    Format.ALERTMANAGER: "Alertmanager",
 }
 # Stages that run seldom; all others finish a pass within seconds.
 SELDOM = {"dead_man": timedelta(seconds=60), "upkeep": timedelta(seconds=300)}
@@ -81,7 +87,7 @@ async def health(visit: Visit) -> Response:
         backup = await accounts.read_value(tx, "last_backup", dict[str, str | int | datetime])
         aside = await queries.quarantine(tx, visit.actor, cursor=cursor, limit=PAGE_SIZE)
     return visit.render(
-        "health/now.html" if visit.query("part") == "now" else "health/page.html",
+        "health/part.html" if visit.query("part") == "now" else "health/page.html",
         page={"title": "Health", "section": SECTION},
         wrong=wrong,
         own=own,
@@ -89,6 +95,8 @@ async def health(visit: Visit) -> Response:
         lag=lag,
         nodes=nodes,
         alive_since=alive_since,
+        node_names={node.id: node.name for node in nodes},
+        formats=FORMATS,
         stages=[
             (STAGES.get(one.name, one.name), one, one.finished_at < _late(one.name, visit.now))
             for one in found.stages
