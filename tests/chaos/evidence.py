@@ -118,8 +118,10 @@ def _heard(row: Row) -> Heard:
 
 
 def _tie(found: Evidence) -> None:
-    """Say for each request which delivery it was: by its header, else by topic and incident."""
+    """Say for each request which delivery it was: by its header, by the name the provider
+    gave it, else by topic and incident."""
     deliveries = {row["id"]: row for row in found.rows["deliveries"]}
+    by_answer = {row["provider_id"]: row["id"] for row in deliveries.values() if row["provider_id"]}
     by_target: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in deliveries.values():
         target = row["page_id"] or row["bundle_id"]
@@ -138,6 +140,9 @@ def _tie(found: Evidence) -> None:
                 found.sends.setdefault(handed.delivery_id, []).append(handed)
             else:
                 found.strangers.append(handed)
+            continue
+        if handed.message_id in by_answer:
+            found.sends.setdefault(by_answer[handed.message_id], []).append(handed)
             continue
         method = found.arena.world.method_of.get((handed.provider, handed.address), "")
         incident = found.incident_of_event.get(handed.events[0]) if handed.events else None

@@ -42,6 +42,8 @@ class Handed:
     arrived: float
     mode: Mode
     told: bool
+    # What the provider calls it in its answer.
+    message_id: str = ""
     answered: float | None = None
     status: int | None = None
 
@@ -122,6 +124,7 @@ class Provider:
             mode = handed.mode = Mode.OK
         handed.told = mode in (Mode.OK, Mode.SLOW, Mode.DROP)
         self.log.append(handed)
+        handed.message_id = f"{self.name}-{len(self.log)}"
         if handed.told and self.on_told is not None:
             self.on_told(handed)
         if self.hold is not None:
@@ -133,7 +136,7 @@ class Provider:
         if mode is Mode.DROP:
             self.dropped.add(key)
             return False
-        status, extra, document = _words(mode, len(self.log))
+        status, extra, document = _words(mode, handed.message_id)
         body = json.dumps(document).encode()
         writer.write(
             f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{extra}"
@@ -151,11 +154,11 @@ def _link(document: dict[str, object]) -> str | None:
     return link if isinstance(link, str) and "/r/" in link else None
 
 
-def _words(mode: Mode, number: int) -> tuple[int, str, dict[str, object]]:
+def _words(mode: Mode, message_id: str) -> tuple[int, str, dict[str, object]]:
     if mode is Mode.ERROR:
         return 500, "", {"error": "internal"}
     if mode is Mode.THROTTLE:
         return 429, f"retry-after: {THROTTLE_SECONDS}\r\n", {"error": "slow down"}
     if mode is Mode.LIE:
         return 200, "", {"error": "quota exceeded"}
-    return 200, "", {"id": f"m{number}", "event": "message"}
+    return 200, "", {"id": message_id, "event": "message"}

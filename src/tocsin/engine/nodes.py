@@ -5,13 +5,13 @@ beat moves while we watch), else at the later of the highest time ever stored an
 clock. After that only the boot-time clock carries it (see core/clock).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from tocsin import metrics
 from tocsin.core import ids
-from tocsin.core.clock import Clock, LogicalClock
+from tocsin.core.clock import SLEW_LIMIT_SECONDS, Clock, LogicalClock
 from tocsin.core.database import Database, Tx
 
 BEAT_SECONDS = 1.0
@@ -68,9 +68,21 @@ async def join_time(database: Database, clock: LogicalClock) -> None:
             later = await tx.one(_Time, SELECT_TIME)
             wall = await tx.server_time()
         if later is not None and later.beat != stored.beat:
-            clock.anchor(later.at)
+            clock.anchor(later.at + _age(wall - later.at))
             return
     clock.anchor(max(stored.at, wall))
+
+
+def _age(behind: timedelta) -> timedelta:
+    """How old the stored time is: up to one beat. Without this each node that joins would be late
+    by a part of a second, and the product's time would fall behind with every restart.
+
+    `behind` is by how much the database's clock is ahead; one that jumped away says nothing.
+    """
+    beat = timedelta(seconds=BEAT_SECONDS)
+    if not timedelta(0) <= behind <= timedelta(seconds=SLEW_LIMIT_SECONDS):
+        return timedelta(0)
+    return min(behind, beat)
 
 
 class Beat:
