@@ -106,4 +106,3 @@ def grow_to(connection: "psycopg.Connection[tuple[int]]", size: int) -> None:
     connection.execute("update past_size set size = %(size)s", {"size": size})
     connection.execute("set synchronous_commit = on")
     connection.execute("analyze")
-    connection.execute("checkpoint")

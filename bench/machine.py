@@ -2,6 +2,9 @@
 
 import os
 import platform
+import statistics
+import tempfile
+import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -17,7 +20,24 @@ def describe() -> str:
             break
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     python = platform.python_version()
-    return f"{os.cpu_count()} x {model}, Python {python}, load before the run {load}"
+    return (
+        f"{os.cpu_count()} x {model}, Python {python}, load before the run {load}, "
+        f"one sync of the disk {sync_seconds() * 1000:.2f} ms"
+    )
+
+
+def sync_seconds(times: int = 50) -> float:
+    """How long the disk takes to keep 8 KiB: the floor under every durable answer."""
+    taken = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(times):
+            file.seek(0)
+            file.write(b"x" * 8192)
+            file.flush()
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
 
 
 def cpu_seconds(pid: int) -> float:
