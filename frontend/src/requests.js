@@ -11,13 +11,19 @@ function fail(what, text) {
   box.hidden = false;
 }
 
-/** Names the act by the words on its button; a fetch nobody pressed stays quiet, the live sign covers it. */
+/** Names the act by the words on its button. */
 function nameOf(event) {
   const source = event.detail.requestConfig?.triggeringEvent?.submitter ?? event.detail.elt;
   const button = source?.closest?.("button, a.btn") ?? one("button[type=submit]", source ?? document.body);
   const label = button?.cloneNode(true);
   label?.querySelectorAll(".keys").forEach((keys) => keys.remove());
   return label?.textContent.trim() || "The request";
+}
+
+/** Whether the page asked by itself: told by the server, or by the clock. The live sign covers those. */
+function isUnasked(event) {
+  const type = event.detail.requestConfig?.triggeringEvent?.type;
+  return type === undefined || type === "live";
 }
 
 /** A refusal in words is plain text; a form to show again is HTML. */
@@ -39,7 +45,7 @@ export function startRequests() {
       fail("You are signed out.", "Reload the page to sign in again. The engine still pages.");
       return;
     }
-    if (event.detail.requestConfig?.triggeringEvent?.type === "live") return;
+    if (isUnasked(event)) return;
     const said = isPlain(event.detail.xhr) ? event.detail.xhr.responseText.slice(0, 300) : "";
     const why = said ? said
       : status === 403 ? "You are not allowed to do this, or the page is too old. Reload it."
@@ -49,7 +55,7 @@ export function startRequests() {
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, (event) => {
-      if (event.detail.requestConfig?.triggeringEvent?.type === "live") return;
+      if (isUnasked(event)) return;
       fail(`${nameOf(event)}: not sent.`, "There was no answer. Check the connection and press again.");
     });
   }

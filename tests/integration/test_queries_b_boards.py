@@ -10,7 +10,7 @@ from tocsin.accounts.model import Actor, Role
 from tocsin.core.database import Database
 from tocsin.core.errors import Forbidden, Invalid
 from tocsin.paging import actions as paging
-from tocsin.queries import deliveries, oncall, people, policies, service_board
+from tocsin.queries import deliveries, ladders, oncall, people, policies, service_board
 
 
 def actor(id: str, role: Role = Role.RESPONDER) -> Actor:
@@ -57,12 +57,14 @@ async def test_mine_are_the_open_ones_with_where_their_ladder_stands(database: D
     (owner,) = await house.assignees(incident_id)
     async with database.transaction() as tx:
         mine, count = await oncall.my_open(tx, owner)
+        briefs = await ladders.briefs(tx, [incident_id], house.now)
         nobody = await oncall.my_open(tx, "somebody-else")
         paged = await oncall.page_times(tx, owner, house.now - timedelta(days=7))
         none = await oncall.page_times(tx, owner, house.now + timedelta(days=7))
-    assert [(one.id, one.level, one.ladder_state) for one in mine] == [(incident_id, 1, "running")]
+    assert [one.id for one in mine] == [incident_id]
+    assert (briefs[incident_id].level, briefs[incident_id].state) == (1, "running")
     assert count == 1
-    assert mine[0].levels >= mine[0].level
+    assert briefs[incident_id].levels >= briefs[incident_id].level
     assert nobody == ([], 0)
     assert (len(paged), none) == (1, [])
 

@@ -10,13 +10,11 @@ MAX_MINE = 20
 MAX_PAGES = 1000
 
 SELECT_MY_OPEN = """
-select i.id, i.number, i.title, i.status, i.urgency, i.created_at, s.name as service,
-    coalesce(r.state, 'stopped') as ladder_state, coalesce(r.level, 0) as level, r.due_at,
-    coalesce(jsonb_array_length(r.ladder -> 'levels'), 0) as levels
+select i.id, i.number, i.title, i.status, i.urgency, i.snoozed_until,
+    (select min(t.due_at) from incident_timers t where t.incident_id = i.id
+        and t.kind in ('acknowledgement_timeout', 'snooze')) as returns_at
 from assignments a
 join incidents i on i.id = a.incident_id and i.status <> 'resolved'
-join services s on s.id = i.service_id
-left join escalation_runs r on r.incident_id = i.id
 where a.user_id = %(user_id)s
 order by case i.status when 'triggered' then 0 else 1 end,
     case i.urgency when 'high' then 0 else 1 end, i.created_at desc, i.id
@@ -38,19 +36,15 @@ limit %(limit)s
 
 
 class MyIncident(msgspec.Struct, frozen=True, kw_only=True):
-    """An open incident assigned to the person. `level` counts from 1; 0 means not begun."""
+    """An open incident assigned to the person, and when it comes back to be paged for again."""
 
     id: str
     number: int
     title: str
     status: str
     urgency: str
-    created_at: datetime
-    service: str
-    ladder_state: str
-    level: int
-    due_at: datetime | None
-    levels: int
+    snoozed_until: datetime | None
+    returns_at: datetime | None
 
 
 async def my_open(tx: Tx, user_id: str) -> tuple[list[MyIncident], int]:

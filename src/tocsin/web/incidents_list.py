@@ -14,7 +14,7 @@ from tocsin.incidents.actions import Reassignment
 from tocsin.incidents.model import NewIncident, Urgency
 from tocsin.queries import incidents as queries
 from tocsin.queries import ladders
-from tocsin.queries.incidents import COUNT_AT_MOST, Filter, Row
+from tocsin.queries.incidents import COUNT_AT_MOST, Filter
 from tocsin.web import formats, ladder_words
 from tocsin.web.page import Page, get, post
 from tocsin.web.sign_in import local_path
@@ -101,17 +101,11 @@ async def _rows(tx: Tx, visit: Visit, wanted: Filter, cursor: str | None) -> dic
         "next": _address(visit, cursor=found.next) if found.next else None,
         "first": _address(visit, cursor="") if cursor else None,
         "assignees": await queries.assignees(tx, ids) if ids else {},
-        "climb": {row.id: _climb(row, briefs, visit) for row in found.items},
+        "climb": {
+            row.id: ladder_words.climb(row, briefs.get(row.id), visit.viewer.time_zone, visit.now)
+            for row in found.items
+        },
     }
-
-
-def _climb(row: Row, briefs: dict[str, ladders.Brief], visit: Visit) -> dict[str, Any] | None:
-    brief = briefs.get(row.id)
-    if brief is None:
-        return None
-    text, counts = ladder_words.row_words(row, brief, visit.viewer.time_zone, visit.now)
-    due_at = brief.due_at if counts else None
-    return {"rungs": ladder_words.dots(brief), "text": text, "due_at": due_at}
 
 
 async def _whole(tx: Tx, visit: Visit, wanted: Filter) -> dict[str, Any]:

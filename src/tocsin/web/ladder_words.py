@@ -8,6 +8,7 @@ from tocsin.escalations.model import Reason, RunState
 from tocsin.queries.incident import DeliveryView, PagedView
 from tocsin.queries.incidents import Row
 from tocsin.queries.ladders import Brief, LadderView, Passed, Person, RungState, RungView
+from tocsin.queries.oncall import MyIncident
 from tocsin.web import formats, words
 
 
@@ -32,7 +33,17 @@ def _dot(brief: Brief, number: int) -> str:
     return "done" if number < brief.level else "off"
 
 
-def row_words(row: Row, brief: Brief, zone: str, now: datetime) -> tuple[str, bool]:
+def climb(
+    row: Row | MyIncident, brief: Brief | None, zone: str, now: datetime
+) -> dict[str, Any] | None:
+    """What a row says of its ladder: dots, words, and the instant that a countdown goes to."""
+    if brief is None:
+        return None
+    text, counts = row_words(row, brief, zone, now)
+    return {"rungs": dots(brief), "text": text, "due_at": brief.due_at if counts else None}
+
+
+def row_words(row: Row | MyIncident, brief: Brief, zone: str, now: datetime) -> tuple[str, bool]:
     """The fewest words beside the dots, and whether the countdown to the next rung follows."""
     if row.status == "acknowledged":
         if row.snoozed_until is not None:
@@ -89,9 +100,12 @@ def _rung(
     else:
         who = _names(rung.people) or f"Level {rung.number}"
         note = [*note, *_note(rung, sent, zone, now)]
+    people = len(rung.people)
+    soon = "" if rung.ends else (" begins" if rung.loops_to is not None else " is paged")
     return {
         "number": rung.number,
         "who": who,
+        "soon": who + (" are paged" if soon == " is paged" and people > 1 else soon),
         "state": rung.state.value,
         "at": rung.at,
         "note": " ".join(note) or None,

@@ -17,12 +17,13 @@ from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Policy
 from tocsin.paging import actions as paging
 from tocsin.paging.model import ContactMethod
+from tocsin.queries import ladders
 from tocsin.queries import oncall as oncall_queries
 from tocsin.queries import policies as policy_queries
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import OverrideDraft
 from tocsin.schedules.model import Gap, ScheduleHead, Shift
-from tocsin.web import formats, rota
+from tocsin.web import formats, ladder_words, rota
 from tocsin.web.page import Page, get, post
 from tocsin.web.rota import Rota
 from tocsin.web.strips import Axis
@@ -73,6 +74,7 @@ async def page(visit: Visit) -> Response:
         )
         uses = await policy_queries.services_of(tx, [policy.id for policy in policies])
         mine, open_count = await oncall_queries.my_open(tx, visit.viewer.id)
+        briefs = await ladders.briefs(tx, [one.id for one in mine], visit.now) if mine else {}
         pages = await oncall_queries.page_times(tx, visit.viewer.id, visit.now - WEEK)
         methods = await paging.contact_methods(tx, visit.actor, visit.viewer.id)
     gaps = [line for head in heads if (line := _gap_line(head, found)) is not None]
@@ -85,6 +87,10 @@ async def page(visit: Visit) -> Response:
         strip=_strip(found, visit),
         next_shift=_next_shift(found, visit),
         mine=mine,
+        climb={
+            one.id: ladder_words.climb(one, briefs.get(one.id), visit.viewer.time_zone, visit.now)
+            for one in mine
+        },
         open_count=open_count,
         week=_week(pages, visit),
         methods=methods,
@@ -94,6 +100,7 @@ async def page(visit: Visit) -> Response:
         lines=[_line(head, found, visit, may_take=may_take) for head in heads],
         gaps=gaps,
         may_take=may_take,
+        turn=found.turn(),
     )
 
 

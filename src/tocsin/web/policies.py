@@ -88,6 +88,7 @@ async def _show(visit: Visit, *, problem: str | None = None, status: int = 200) 
         page={"title": policy.name, "section": SECTION, "up": ("Escalation policies", BASE)},
         policy=policy,
         steps=on_call.steps(policy),
+        turn=on_call.turn(),
         services=services,
         rungs=rungs,
         end=end,

@@ -118,6 +118,13 @@ def _seconds_until(context: Context, at: datetime) -> int:
 
 
 @pass_context
+def _live_until(context: Context, at: datetime | None) -> str:
+    """The hx-trigger of a part that says who is on call: when the server tells of a change, and at
+    the next hand-off, which nothing but time brings."""
+    return "live" if at is None else f"live, load delay:{_seconds_until(context, at) + 1}s"
+
+
+@pass_context
 def _is_night(context: Context, zone: str) -> bool:
     """Whether it is night now for a person in that zone."""
     return formats.is_night(_now(context), zone)
@@ -131,6 +138,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "relative": _relative,
     "age": _age,
     "seconds_until": _seconds_until,
+    "live_until": _live_until,
     "is_night": _is_night,
     "iso": formats.iso,
     "duration": formats.duration,

@@ -102,6 +102,10 @@ class Rota:
             return Following(at=cursor, user=None)
         return None
 
+    def turn(self) -> datetime | None:
+        """When who is on call changes next, on whatever schedule, or None within the look-ahead."""
+        return min((at for id in self.names if (at := self.ends(id)) is not None), default=None)
+
     def gaps(self, schedule_id: str) -> tuple[Gap, ...]:
         """When nobody is on call within the look-ahead."""
         shifts = self.shifts.get(schedule_id, ())

@@ -99,6 +99,7 @@ async def _context(tx: Tx, visit: Visit, schedule: Schedule) -> dict[str, Any]:
         "person": on_call.person(schedule.id),
         "reachable": on_call.reached(schedule.id),
         "following": on_call.following(schedule.id),
+        "turn": on_call.turn(),
         "ahead": on_call.gaps(schedule.id),
         "uses": (await policy_queries.policies_using(tx, [schedule.id]))[schedule.id],
         "teams": await accounts.teams_by_ids(tx, [schedule.team_id] if schedule.team_id else []),

@@ -41,6 +41,7 @@ async def schedule_list(visit: Visit) -> Response:
             }
             for head in found.items
         ],
+        turn=on_call.turn(),
         next=found.next,
         cursor=cursor,
         query=query,

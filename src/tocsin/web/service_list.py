@@ -50,6 +50,7 @@ async def services(visit: Visit) -> Response:
         services=found.items,
         boards=boards,
         first={id: on_call.steps(policy)[0] for id, policy in policies.items() if policy.levels},
+        turn=on_call.turn(),
         next=found.next,
         cursor=cursor,
         query=query,

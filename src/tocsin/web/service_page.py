@@ -76,6 +76,7 @@ async def _context(tx: Tx, visit: Visit, service: Service) -> dict[str, Any]:
         "manages": manages,
         "policy": policy,
         "steps": on_call.steps(policy),
+        "turn": on_call.turn(),
         "board": (await service_board.boards(tx, [service.id]))[service.id],
         "recent": await service_board.incidents_since(tx, service.id, visit.now - HISTORY),
         "incidents": await service_board.recent_incidents(tx, service.id),
