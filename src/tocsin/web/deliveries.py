@@ -102,6 +102,7 @@ async def delivery(visit: Visit) -> Response:
         proof=proof(row, visit.now),
         tone=tone(row),
         outcome=words.attempt_outcome,
+        took=_seconds,
         channel_labels={kind.name: kind.label for kind in visit.deps.channels},
     )
 

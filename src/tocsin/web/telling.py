@@ -37,6 +37,8 @@ def tell(entry: LogEntry) -> Told:
     return msgspec.structs.replace(told, of=of)
 
 
+# What a channel's message is called, where its name is no noun for one.
+_CHANNELS = {"ntfy": "Push", "slack": "Slack message", "simulated": "Simulated message"}
 _PAGING = (Kind.ASSIGN, Kind.ESCALATE, Kind.REPEAT, Kind.EXHAUST, Kind.NOTIFY)
 
 
@@ -147,15 +149,16 @@ def _notify(entry: LogEntry, data: dict[str, Any]) -> Told:
     person = (data.get("user") or {}).get("name") or "the person"
     method = data.get("contact_method") or {}
     channel = str(data.get("channel") or "message")
+    channel = _CHANNELS.get(channel, channel.capitalize())
     to = " ".join(filter(None, (method.get("label"), method.get("address"))))
     detail = words.detail(str(data.get("detail") or ""))
     if data.get("outcome") == "sent":
-        text = f"{channel.capitalize()} to {person} delivered"
+        text = f"{channel} to {person} delivered"
         return _told(entry, "check", "ok", text, detail=" · ".join(filter(None, (to, detail))))
     if not data.get("channel"):
         return _told(entry, "x", "hot", "A person who was to be paged could not be reached")
     tries = formats.plural(int(data.get("attempts") or 1), "attempt")
-    text = f"{channel.capitalize()} to {person} failed after {tries}"
+    text = f"{channel} to {person} failed after {tries}"
     return _told(entry, "x", "hot", text, detail=" · ".join(filter(None, (to, detail))))
 
 

@@ -38,7 +38,7 @@ INCIDENT: Mapping[str, str] = {
     Reason.ACKNOWLEDGEMENT_TIMEOUT: "it was acknowledged for so long that the service asks again",
     Reason.SNOOZED: "a person snoozed it",
     Reason.SNOOZE_ENDED: "the snooze is over",
-    Reason.REASSIGNED: "a person gave it to somebody else",
+    Reason.REASSIGNED: "a person chose who gets it",
     Reason.ESCALATED_BY_PERSON: "a person escalated it",
     Reason.URGENCY_SET: "a person changed the urgency",
     Reason.SEVERITY_RAISED: "an alert became more severe",
