@@ -76,7 +76,7 @@ def _left(connection: "psycopg.Connection[tuple[int]]") -> int:
 
 def measure(quick: bool) -> list[Line]:
     """The lines of this part."""
-    rounds, number = (1, 8_000) if quick else (3, 15_000)
+    rounds, number = (1, 8_000) if quick else (2, 15_000)
     distinct: list[Drained] = []
     repeats: list[Drained] = []
     with Home() as home, Tocsin(home, role="web") as door:
