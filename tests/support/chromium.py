@@ -16,6 +16,7 @@ from playwright.async_api import (
     Request,
     Response,
     async_playwright,
+    expect,
 )
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -72,6 +73,7 @@ async def chromium() -> AsyncIterator[Browser]:
         program = found or playwright.chromium.executable_path
         if not os.path.exists(program):  # noqa: ASYNC240 - once, before anything runs
             missing()
+        expect.set_options(timeout=PATIENCE_MS)
         browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
         await browser.close()
