@@ -18,7 +18,7 @@ from tocsin.cli import beside
 from tocsin.core import logs
 from tocsin.core.clock import LogicalClock
 from tocsin.core.config import Settings
-from tocsin.core.database import Database
+from tocsin.core.database import Database, DatabaseError
 from tocsin.core.embedded_postgres import EmbeddedPostgres
 from tocsin.core.migrate import migrate
 from tocsin.engine import nodes
@@ -122,8 +122,12 @@ async def _run(program: Program, settings: Settings, stopping: asyncio.Event) ->
         asyncio.create_task(_serve_http(server, [_listen(settings)]), name="http"),
         asyncio.create_task(program.run(stopping), name="program"),
     ]
-    for line in await program.greeting():
-        log.info(line)
+    try:
+        for line in await program.greeting():
+            log.info(line)
+    except DatabaseError as error:
+        # It serves all the same, and says more when the database is back.
+        log.warning("the database went away at the start", error=str(error))
     waiter: asyncio.Task[Any] = asyncio.create_task(stopping.wait())
     done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
     stopping.set()

@@ -21,6 +21,7 @@ from psycopg import sql as _sql
 from psycopg.rows import class_row, dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool.pool_async import AddConnection, MaintenanceTask
 
 from tocsin.core import planted_defects
 
@@ -33,6 +34,7 @@ set_json_loads(lambda data: msgspec.json.decode(data))
 
 MINIMUM_SERVER_VERSION = 15
 POOL_WAIT_SECONDS = 10.0
+RECONNECT_PAUSE_SECONDS = 0.5
 
 
 class DatabaseError(Exception):
@@ -184,6 +186,17 @@ class Notification(msgspec.Struct, frozen=True):
     payload: str
 
 
+class _Pool(AsyncConnectionPool["psycopg.AsyncConnection[Any]"]):
+    """A pool that is back as soon as its server is. The library doubles its pause with each failed
+    attempt, so that after a few restarts nobody would be paged for half a minute."""
+
+    async def schedule_task(self, task: MaintenanceTask, delay: float) -> None:
+        """Run a task of the pool's own later; an attempt to connect soon."""
+        if isinstance(task, AddConnection):
+            delay = min(delay, RECONNECT_PAUSE_SECONDS)
+        await super().schedule_task(task, delay)
+
+
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
@@ -202,7 +215,7 @@ class Database:
             "keepalives_count": 3,
             "tcp_user_timeout": 15000,
         }
-        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
+        self._pool = _Pool(
             dsn,
             min_size=1,
             max_size=size,
