@@ -34,6 +34,7 @@ from tocsin.core.embedded_postgres import EmbeddedPostgres
 WALL_CLOCK = Path(__file__).parent / "wall_clock"
 START_SECONDS = 30.0
 SAMPLE_SECONDS = 0.5
+RESTART_SECONDS = 0.5
 PORTS = range(20_000, 32_000)
 SETTLE_GRACE = "1 second"
 
@@ -79,9 +80,12 @@ class Node:
         self.environment = dict(environment)
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        # Whether it is to run: a service manager starts it again when it ends by itself.
+        self.wanted = False
 
     def start(self, **extra: str) -> None:
         """Run the real command."""
+        self.wanted = True
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tocsin", "serve"],
@@ -107,6 +111,7 @@ class Node:
 
     async def kill(self) -> None:
         """kill -9."""
+        self.wanted = False
         self.signal(signal.SIGKILL)
         if self.process is not None:
             await asyncio.to_thread(self.process.wait)
@@ -200,6 +205,15 @@ class Arena:
             parts.append(f"{self.client.waiting} events not accepted ({self.client.answers})")
         return ", ".join(parts)
 
+    async def manage_for_ever(self) -> None:
+        """Start again what ended by itself, as a service manager does."""
+        while True:
+            await asyncio.sleep(RESTART_SECONDS)
+            for node in self.nodes:
+                if node.wanted and not node.running and not node.died_at_point:
+                    node.start()
+                    self.fault("ended by itself", node.name, time.time())
+
     async def sample_for_ever(self) -> None:
         """Look at clocks and leases from outside, twice a second."""
         connection: psycopg.AsyncConnection[Any] | None = None
@@ -247,7 +261,7 @@ async def arena(
     ntfy, webhook = Provider("ntfy"), Provider("webhook")
     nodes: list[Node] = []
     built: Arena | None = None
-    sampler: asyncio.Task[None] | None = None
+    watchers: list[asyncio.Task[None]] = []
     try:
         dsn = await asyncio.to_thread(postgres.start)
         await ntfy.start()
@@ -278,11 +292,12 @@ async def arena(
             ledger=ledger,
         )
         client.start()
-        sampler = asyncio.create_task(built.sample_for_ever())
+        watchers.append(asyncio.create_task(built.sample_for_ever()))
+        watchers.append(asyncio.create_task(built.manage_for_ever()))
         yield built
     finally:
-        if sampler is not None:
-            sampler.cancel()
+        for watcher in watchers:
+            watcher.cancel()
         if built is not None:
             await built.client.stop()
         for node in nodes:
