@@ -225,16 +225,15 @@ async def test_a_role_taken_away_counts_at_once(house: House) -> None:
         assert (await bea.get("/app/incidents")).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "token",
-    ["", "x", "A" * 43, "A" * 5000, "ä" * 43, "' or 1=1 --", "\x00" * 43, "A" * 42 + "\n"],
-    ids=range(8),
-)
-async def test_a_made_up_token_opens_nothing(house: House, token: str) -> None:
+MADE_UP = ["", "x", "A" * 43, "A" * 5000, "ä" * 43, "' or 1=1 --", "\x00" * 43, "A" * 42 + "\n"]
+
+
+async def test_a_made_up_token_opens_nothing(house: House) -> None:
     async with house.browser() as browser:
-        headers = {b"cookie": b"tocsin_session=" + token.encode()}
-        answer = await browser.http.get("/app/settings", headers=headers)
-        assert answer.status_code == 303
+        for token in MADE_UP:
+            headers = {b"cookie": b"tocsin_session=" + token.encode()}
+            answer = await browser.http.get("/app/settings", headers=headers)
+            assert answer.status_code == 303, token
 
 
 # Guessing
@@ -408,18 +407,18 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("target", HOSTILE)
-async def test_signing_in_leads_only_to_our_pages(house: House, target: str) -> None:
-    async with house.browser() as browser:
-        page = await browser.get("/app/sign-in", params={"next": target})
-        assert page.status_code == 200
-        answer = await browser.sign_in(BEA, next=target)
-        assert answer.headers["location"] == "/app/incidents"
-        assert "a=b" not in str(answer.headers)
-        again = await browser.get("/app/sign-in", params={"next": target})
-        assert again.headers["location"] == "/app/incidents"
-        back = await browser.post("/app/incidents/bulk", {"back": target})
-        assert back.headers["location"] == "/app/incidents"
+async def test_signing_in_leads_only_to_our_pages(house: House) -> None:
+    for target in HOSTILE:
+        async with house.browser() as browser:
+            page = await browser.get("/app/sign-in", params={"next": target})
+            assert page.status_code == 200
+            answer = await browser.sign_in(BEA, next=target)
+            assert answer.headers["location"] == "/app/incidents", target
+            assert "a=b" not in str(answer.headers)
+            again = await browser.get("/app/sign-in", params={"next": target})
+            assert again.headers["location"] == "/app/incidents", target
+            back = await browser.post("/app/incidents/bulk", {"back": target})
+            assert back.headers["location"] == "/app/incidents", target
 
 
 async def test_signing_in_goes_on_where_it_was_interrupted(house: House) -> None:
@@ -430,39 +429,39 @@ async def test_signing_in_goes_on_where_it_was_interrupted(house: House) -> None
         assert done.headers["location"] == "/app/people?q=a%20b"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/app/incidents/number/1%0d%0aSet-Cookie:%20a=b",
-        "/app/incidents?cursor=%0d%0aSet-Cookie:%20a=b",
-        "/app/sign-in?next=/app/x%0d%0aSet-Cookie:%20a=b",
-        "/app/x%0d%0aSet-Cookie:%20a=b",
-        "/app/incidents/%00",
-        "/app/people/%00",
-        "/app/services/%ff%fe",
-        "/app/teams/%F0%9F%98%80",
-        "/app/people?q=%00",
-        "/app/people?cursor=%00",
-        "/app/incidents?q=%00",
-        "/app/incidents?service=%00&team=%00",
-        "/app/deliveries?person=%00&incident=999999999999999",
-        "/app/audit?id=%00&actor=%00",
-        "/app/audit?since=99999-99-99",
-        "/app/audit?until=9999-12-31T23:59",
-        "/app/schedules?cursor=eyJ",
-        "/app/incidents?cursor=" + "A" * 400,
-        "/app/escalation-policies?page=99999999999999999999",
-        "/app/escalation-policies?page=%C2%B2",
-    ],
-)
-async def test_a_strange_address_is_answered_calmly(house: House, path: str) -> None:
+STRANGE = [
+    "/app/incidents/number/1%0d%0aSet-Cookie:%20a=b",
+    "/app/incidents?cursor=%0d%0aSet-Cookie:%20a=b",
+    "/app/sign-in?next=/app/x%0d%0aSet-Cookie:%20a=b",
+    "/app/x%0d%0aSet-Cookie:%20a=b",
+    "/app/incidents/%00",
+    "/app/people/%00",
+    "/app/services/%ff%fe",
+    "/app/teams/%F0%9F%98%80",
+    "/app/people?q=%00",
+    "/app/people?cursor=%00",
+    "/app/incidents?q=%00",
+    "/app/incidents?service=%00&team=%00",
+    "/app/deliveries?person=%00&incident=999999999999999",
+    "/app/audit?id=%00&actor=%00",
+    "/app/audit?since=99999-99-99",
+    "/app/audit?until=9999-12-31T23:59",
+    "/app/schedules?cursor=eyJ",
+    "/app/incidents?cursor=" + "A" * 400,
+    "/app/escalation-policies?page=99999999999999999999",
+    "/app/escalation-policies?page=%C2%B2",
+]
+
+
+async def test_a_strange_address_is_answered_calmly(house: House) -> None:
     async with house.browser() as browser:
         await browser.sign_in(ANN)
-        answer = await browser.get(path)
-        assert answer.status_code < 500, answer.text[:300]
-        assert "a=b" not in str(answer.headers.get("set-cookie", ""))
-        assert "\n" not in answer.headers.get("location", "")
-        assert faults(answer) == []
+        for path in STRANGE:
+            answer = await browser.get(path)
+            assert answer.status_code < 500, (path, answer.text[:300])
+            assert "a=b" not in str(answer.headers.get("set-cookie", ""))
+            assert "\n" not in answer.headers.get("location", "")
+            assert faults(answer) == [], path
 
 
 async def test_hostile_forms_are_refused_calmly(house: House) -> None:
