@@ -15,9 +15,9 @@ from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.core.pages import Page, checked_limit, page_of, read_cursor, write_cursor
+from tocsin.queries.choices import Choice
 
 COUNT_AT_MOST = 100
-MAX_CHOICES = 200
 STATUSES = ("triggered", "acknowledged", "resolved")
 # Every real row sorts before these, so the first page needs no statement of its own.
 _NEWEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -99,21 +99,6 @@ SELECT_TRIGGERED_COUNT = """
         limit %(most)s) as t
 """
 SELECT_BY_NUMBER = "select id from incidents where number = %(number)s"
-SELECT_SERVICE_CHOICES = """
-    select s.id, s.name from services s
-    join escalation_policies p on p.id = s.escalation_policy_id
-    where s.deleted_at is null
-        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
-    order by lower(s.name), s.id limit %(limit)s
-"""
-SELECT_TEAM_CHOICES = """
-    select id, name from teams
-    where deleted_at is null and (%(visible)s::text[] is null or id = any(%(visible)s))
-    order by lower(name), id limit %(limit)s
-"""
-SELECT_PEOPLE_CHOICES = """
-    select id, name from users where deleted_at is null order by lower(name), id limit %(limit)s
-"""
 # What an empty list shows to prove that the pipe works.
 SELECT_LAST_PROOF = """
     select
@@ -163,13 +148,6 @@ class Counts(msgspec.Struct, frozen=True):
     triggered: int
     acknowledged: int
     mine: int
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One entry of a filter or a form."""
-
-    id: str
-    name: str
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -276,23 +254,6 @@ async def id_of_number(tx: Tx, number: int) -> str | None:
     """The id behind a number people say aloud. The page itself checks who may see it."""
     found: str | None = await tx.value(SELECT_BY_NUMBER, {"number": number})
     return found
-
-
-async def service_choices(tx: Tx, actor: Actor) -> list[Choice]:
-    """Services to filter by or to open an incident on, by name; at most `MAX_CHOICES`."""
-    asked = {"visible": _visible(actor), "limit": MAX_CHOICES}
-    return await tx.all(Choice, SELECT_SERVICE_CHOICES, asked)
-
-
-async def team_choices(tx: Tx, actor: Actor) -> list[Choice]:
-    """Teams to filter by, by name; at most `MAX_CHOICES`."""
-    asked = {"visible": _visible(actor), "limit": MAX_CHOICES}
-    return await tx.all(Choice, SELECT_TEAM_CHOICES, asked)
-
-
-async def people_choices(tx: Tx) -> list[Choice]:
-    """People to assign to, by name; at most `MAX_CHOICES`."""
-    return await tx.all(Choice, SELECT_PEOPLE_CHOICES, {"limit": MAX_CHOICES})
 
 
 async def proof(tx: Tx) -> Proof:

@@ -6,17 +6,16 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from tocsin.accounts import actions as accounts
 from tocsin.accounts import audit
 from tocsin.accounts.access import Permission, require
 from tocsin.accounts.model import AuditRecord
 from tocsin.core.errors import Invalid
+from tocsin.queries import choices
 from tocsin.web import local_times
 from tocsin.web.page import Page, get, post
 from tocsin.web.visit import Visit
 
 PAGE_SIZE = 50
-MOST_PEOPLE = 100
 SECTION = "audit"
 LONGEST_SHOWN = 300
 SUBJECTS: dict[str, tuple[str, str | None]] = {
@@ -105,7 +104,7 @@ async def _show(visit: Visit, *, checked: tuple[int | None, int, str] | None = N
             limit=PAGE_SIZE,
         )
         head = await audit.head(tx)
-        people = (await accounts.list_users(tx, visit.actor, limit=MOST_PEOPLE)).items
+        people = await choices.people(tx, keep=[chosen["actor"]])
     return visit.render(
         "audit/list.html",
         page={"title": "Audit", "section": SECTION},

@@ -16,6 +16,7 @@ from tocsin.core.errors import Invalid, NotFound
 from tocsin.engine.nodes import living
 from tocsin.paging import actions as paging
 from tocsin.paging.model import DeliveryReason, DeliveryState
+from tocsin.queries import choices
 from tocsin.queries import deliveries as ledger
 from tocsin.queries import policies as policy_queries
 from tocsin.queries.deliveries import Cause, Row
@@ -25,7 +26,6 @@ from tocsin.web.page import Page, get
 from tocsin.web.visit import Visit
 
 PAGE_SIZE = 50
-MOST_PEOPLE = 100
 SECTION = "deliveries"
 STATES = tuple(state.value for state in DeliveryState)
 
@@ -57,7 +57,7 @@ async def deliveries(visit: Visit) -> Response:
             cursor=cursor,
             limit=PAGE_SIZE,
         )
-        people = (await accounts.list_users(tx, visit.actor, limit=MOST_PEOPLE)).items
+        people = await choices.people(tx, keep=[chosen["person"]])
     return visit.render(
         "deliveries/list.html",
         page={"title": "Deliveries", "section": SECTION},

@@ -8,12 +8,11 @@ from starlette.responses import RedirectResponse, Response
 from tocsin.accounts.access import Permission, allowed_somewhere, require_somewhere
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, NotFound, Refused
-from tocsin.escalations import actions as escalations
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.actions import Reassignment
 from tocsin.incidents.model import NewIncident, Urgency
+from tocsin.queries import choices, ladders
 from tocsin.queries import incidents as queries
-from tocsin.queries import ladders
 from tocsin.queries.incidents import COUNT_AT_MOST, Filter
 from tocsin.web import formats, ladder_words
 from tocsin.web.page import Page, get, post
@@ -22,7 +21,6 @@ from tocsin.web.visit import Visit
 
 LIST = "/app/incidents"
 PAGE_SIZE = 25
-MOST_POLICIES = 200
 MOST_NUMBER_DIGITS = 18
 SNOOZES = ((1800, "30 min"), (3600, "1 h"), (14400, "4 h"), (28800, "8 h"), (86400, "1 day"))
 VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -110,17 +108,15 @@ async def _rows(tx: Tx, visit: Visit, wanted: Filter, cursor: str | None) -> dic
 
 async def _whole(tx: Tx, visit: Visit, wanted: Filter) -> dict[str, Any]:
     """What only the whole page has: the choices of its filters and of its acts."""
-    services = await queries.service_choices(tx, visit.actor)
-    teams = await queries.team_choices(tx, visit.actor)
+    services = await choices.services(tx, visit.actor)
+    teams = await choices.teams(tx, visit.actor)
     may_respond = allowed_somewhere(visit.actor, Permission.RESPOND)
     return {
         "services": services,
         "teams": teams,
         "may_respond": may_respond,
-        "people": await queries.people_choices(tx) if may_respond else [],
-        "policies": await escalations.list_policies(tx, visit.actor, limit=MOST_POLICIES)
-        if may_respond
-        else [],
+        "people": await choices.people(tx) if may_respond else [],
+        "policies": await choices.policies(tx, visit.actor) if may_respond else [],
         "snoozes": SNOOZES,
         "filtered": bool(wanted.urgency or wanted.service_ids or wanted.team_ids or wanted.words),
     }
@@ -219,9 +215,9 @@ async def _new_form(
     visit: Visit, values: dict[str, Any], errors: dict[str, str], *, status: int = 200
 ) -> Response:
     async with visit.tx() as tx:
-        services = await queries.service_choices(tx, visit.actor)
-        people = await queries.people_choices(tx)
-        policies = await escalations.list_policies(tx, visit.actor, limit=MOST_POLICIES)
+        services = await choices.services(tx, visit.actor)
+        people = await choices.people(tx)
+        policies = await choices.policies(tx, visit.actor)
     return visit.render(
         "incidents/new.html",
         status=status,

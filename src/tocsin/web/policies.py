@@ -19,15 +19,14 @@ from tocsin.core.errors import Invalid, Refused
 from tocsin.escalations import actions as escalations
 from tocsin.escalations import ladder as rules
 from tocsin.escalations.model import Policy, Progress, Reason, Scene, Strategy
+from tocsin.queries import choices
 from tocsin.queries import policies as policy_queries
-from tocsin.schedules import actions as schedules
 from tocsin.web import policy_form, rota, words
 from tocsin.web.page import Page, get, post
 from tocsin.web.policy_form import LevelDraft, PolicyDraft
 from tocsin.web.visit import Visit
 
 PAGE_SIZE = 50
-MOST_CHOICES = 100
 SECTION = "policies"
 BASE = "/app/escalation-policies"
 STRATEGIES = (
@@ -212,14 +211,13 @@ async def _editor(
     status: int = 200,
 ) -> Response:
     async with visit.tx() as tx:
-        people = (await accounts.list_users(tx, visit.actor, limit=MOST_CHOICES)).items
-        heads = (await schedules.page(tx, visit.actor, limit=MOST_CHOICES)).items
-        teams = (await accounts.list_teams(tx, visit.actor, limit=MOST_CHOICES)).items
-    choices = [(f"schedule:{head.id}", f"{head.name} (schedule)") for head in heads]
-    choices += [(f"user:{user.id}", user.name) for user in people]
-    known = {choice[0] for choice in choices}
-    # A target beyond the choices offered must not be lost by saving.
-    kept = {t for level in draft.levels for t in level.targets if t not in known}
+        targets = [t.id for level in policy.levels for t in level.targets] if policy else []
+        people = await choices.people(tx, keep=targets)
+        schedules = await choices.schedules(tx, visit.actor, keep=targets)
+        owner = [policy.team_id] if policy and policy.team_id else []
+        teams = await choices.teams(tx, visit.actor, keep=owner)
+    offered = [(f"schedule:{schedule.id}", f"{schedule.name} (schedule)") for schedule in schedules]
+    offered += [(f"user:{person.id}", person.name) for person in people]
     up = (policy.name, f"{BASE}/{policy.id}") if policy else ("Escalation policies", BASE)
     return visit.render(
         "policies/editor.html",
@@ -229,7 +227,7 @@ async def _editor(
         back=f"{BASE}/{policy.id}" if policy else BASE,
         draft=draft,
         errors=errors or {},
-        choices=[("", "nobody"), *choices, *((id, id.partition(":")[2]) for id in sorted(kept))],
+        choices=[("", "nobody"), *offered],
         teams=[("", "no team"), *((team.id, team.name) for team in teams)],
         strategies=STRATEGIES,
     )

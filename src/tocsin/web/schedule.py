@@ -7,10 +7,12 @@ from starlette.responses import Response
 
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.access import Permission, allowed
-from tocsin.accounts.model import Role, User
+from tocsin.accounts.model import Role
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
+from tocsin.queries import choices
 from tocsin.queries import policies as policy_queries
+from tocsin.queries.choices import Choice
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.model import Schedule
 from tocsin.web import local_times, rota
@@ -27,7 +29,6 @@ from tocsin.web.schedule_chart import (
 from tocsin.web.schedules_list import SECTION
 from tocsin.web.visit import Visit
 
-MOST_PEOPLE = 100
 MOST_OVERRIDES = 50
 # Stakeholders look and are never paged, so they are not offered as cover.
 NEVER_PAGED = (Role.STAKEHOLDER, Role.LIMITED_STAKEHOLDER)
@@ -85,12 +86,11 @@ async def show(
 async def _context(tx: Tx, visit: Visit, schedule: Schedule) -> dict[str, Any]:
     manages = allowed(visit.actor, Permission.MANAGE_SCHEDULES, schedule.team_id)
     responds = allowed(visit.actor, Permission.RESPOND, schedule.team_id)
-    people: list[User] = []
+    people: list[Choice] = []
     if manages:
-        found = (await accounts.list_users(tx, visit.actor, limit=MOST_PEOPLE)).items
-        people = [user for user in found if user.role not in NEVER_PAGED]
+        people = await choices.people(tx, keep=[visit.viewer.id], without=NEVER_PAGED)
     elif responds:
-        people = [await accounts.get_user(tx, visit.actor, visit.viewer.id)]
+        people = [Choice(visit.viewer.id, visit.viewer.name)]
     on_call = await rota.read(tx, visit.now, schedule_ids=[schedule.id])
     return {
         "manages": manages,

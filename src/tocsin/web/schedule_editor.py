@@ -10,11 +10,12 @@ from tocsin.accounts.access import Permission, require, require_somewhere
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.core.timezones import zone_names
+from tocsin.queries import choices
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.model import Schedule
 from tocsin.web import schedule_form
 from tocsin.web.page import Page, get, post
-from tocsin.web.schedule import MOST_PEOPLE, NEVER_PAGED
+from tocsin.web.schedule import NEVER_PAGED
 from tocsin.web.schedule_chart import Chart, chart, monday_of, names_needed, window
 from tocsin.web.schedule_form import LayerForm, ScheduleForm
 from tocsin.web.schedules_list import SECTION
@@ -111,14 +112,11 @@ async def _editor(
     status: int = 200,
 ) -> Response:
     async with visit.tx() as tx:
-        people = (await accounts.list_users(tx, visit.actor, limit=MOST_PEOPLE)).items
-        teams = (await accounts.list_teams(tx, visit.actor, limit=MOST_PEOPLE)).items
         named = {member for layer in form.layers for member in layer.members}
-        others = await accounts.users_by_ids(tx, sorted(named))
-    choices = {user.id: user.name for user in people if user.role not in NEVER_PAGED}
-    choices |= {id: user.name for id, user in others.items()}
+        people = await choices.people(tx, keep=named, without=NEVER_PAGED)
+        owner = [schedule.team_id] if schedule and schedule.team_id else []
+        teams = await choices.teams(tx, visit.actor, keep=owner)
     up = (schedule.name, f"{BASE}/{schedule.id}") if schedule else ("Schedules", BASE)
-    ordered = sorted(choices.items(), key=lambda choice: choice[1].lower())
     return visit.render(
         "schedules/editor.html",
         status=status,
@@ -128,7 +126,11 @@ async def _editor(
         form=form,
         errors=errors or {},
         chart=preview,
-        choices=[("", "choose"), *ordered, (schedule_form.NOBODY, "nobody (empty slot)")],
+        choices=[
+            ("", "choose"),
+            *((person.id, person.name) for person in people),
+            (schedule_form.NOBODY, "nobody (empty slot)"),
+        ],
         teams=[("", "no team"), *((team.id, team.name) for team in teams)],
         zones=sorted(zone_names()),
         turns=TURNS,

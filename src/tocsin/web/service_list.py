@@ -9,13 +9,12 @@ from tocsin.catalog import actions as catalog
 from tocsin.catalog.model import IntegrationKind, NewIntegration, NewService
 from tocsin.core.errors import Invalid
 from tocsin.escalations import actions as escalations
-from tocsin.queries import service_board
+from tocsin.queries import choices, service_board
 from tocsin.web import rota
 from tocsin.web.page import Page, get, post
 from tocsin.web.visit import Visit
 
 PAGE_SIZE = 25
-MOST_CHOICES = 500
 SECTION = "services"
 KINDS: tuple[tuple[str, str, str], ...] = (
     (
@@ -92,7 +91,7 @@ async def _form(
     visit: Visit, values: dict[str, Any], errors: dict[str, str], *, status: int = 200
 ) -> Response:
     async with visit.tx() as tx:
-        policies = await escalations.list_policies(tx, visit.actor, limit=MOST_CHOICES)
+        policies = await choices.policies(tx, visit.actor)
     return visit.render(
         "services/new.html",
         status=status,

@@ -13,10 +13,10 @@ from tocsin.catalog import actions as catalog
 from tocsin.catalog.model import Service
 from tocsin.core.database import Tx
 from tocsin.escalations import actions as escalations
-from tocsin.queries import service_board
+from tocsin.queries import choices, service_board
 from tocsin.web import rota
 from tocsin.web.page import Page, get
-from tocsin.web.service_list import KINDS, MOST_CHOICES, SECTION, URGENCY_RULES
+from tocsin.web.service_list import KINDS, SECTION, URGENCY_RULES
 from tocsin.web.snippets import snippets
 from tocsin.web.visit import Visit
 
@@ -83,9 +83,7 @@ async def _context(tx: Tx, visit: Visit, service: Service) -> dict[str, Any]:
         "changes": await service_board.recent_changes(tx, service.id),
         "integrations": (await catalog.integrations_of(tx, [service.id]))[service.id],
         "last_events": await service_board.last_events(tx, service.id),
-        "policies": (
-            await escalations.list_policies(tx, visit.actor, limit=MOST_CHOICES) if manages else []
-        ),
+        "policies": (await choices.policies(tx, visit.actor, keep=[policy.id]) if manages else []),
     }
 
 

@@ -14,13 +14,13 @@ from tocsin.accounts.model import NewKey, Role
 from tocsin.core.errors import Invalid
 from tocsin.engine import auditor
 from tocsin.engine.nodes import living
-from tocsin.queries import backlog
+from tocsin.queries import backlog, choices
+from tocsin.queries.choices import Choice
 from tocsin.web.page import Page, get, post
 from tocsin.web.people import ROLES
 from tocsin.web.visit import Visit
 
 SECTION = "settings"
-MOST_PEOPLE = 100
 MOST_KEYS = 100
 MOST_QUARANTINED = 10
 # A node beats once a second.
@@ -48,9 +48,9 @@ async def _show(
         catch_all = await accounts.users_by_ids(
             tx, [instance.catch_all_user_id] if instance.catch_all_user_id else []
         )
-        people: list[Any] = []
+        people: list[Choice] = []
         if manages:
-            people = list((await accounts.list_users(tx, visit.actor, limit=MOST_PEOPLE)).items)
+            people = await choices.people(tx, keep=catch_all)
         keys: list[Any] = []
         if may_key:
             found = await accounts.list_keys(tx, visit.actor, limit=MOST_KEYS)

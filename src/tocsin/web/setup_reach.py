@@ -17,8 +17,7 @@ from tocsin.core.timezones import first_instant, wall_clock, zone
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import LevelInput, PolicyInput, Target, TargetKind
 from tocsin.paging import actions as paging
-from tocsin.queries import first_event, incident
-from tocsin.queries import incidents as incident_lists
+from tocsin.queries import choices, first_event, incident
 from tocsin.queries import people as people_queries
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, ScheduleDraft
@@ -178,7 +177,7 @@ async def _oncall(
         tests = await people_queries.last_tests(
             tx, visit.viewer.id, [method.id for method in methods], visit.now - TESTS_SHOWN
         )
-        others = await incident_lists.people_choices(tx)
+        others = await choices.people(tx)
     if not current.done("service"):
         return RedirectResponse(f"{SETUP}/service", status_code=303)
     context: dict[str, Any] = {

@@ -1,18 +1,18 @@
 """Teams: the list, and one team with its people and their roles in it."""
 
-from typing import Any
-
 from starlette.responses import Response
 
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.access import Permission, allowed
 from tocsin.accounts.model import Member, TeamChange, TeamRole
 from tocsin.core.errors import Invalid, Refused
+from tocsin.queries import choices
+from tocsin.queries.choices import Choice
 from tocsin.web.page import Page, get, post
 from tocsin.web.visit import Visit
 
 PAGE_SIZE = 50
-MOST_MEMBERS = 100
+MEMBERS_SIZE = 100
 SECTION = "teams"
 BASE = "/app/teams"
 TEAM_ROLES = (
@@ -84,15 +84,18 @@ async def _show(
     problem: str | None = None,
     status: int = 200,
 ) -> Response:
+    cursor = visit.query("cursor") or None
     async with visit.tx() as tx:
         team = await accounts.get_team(tx, visit.actor, visit.path("id"))
-        members = (await accounts.list_members(tx, visit.actor, team.id, limit=MOST_MEMBERS)).items
+        found = await accounts.list_members(
+            tx, visit.actor, team.id, cursor=cursor, limit=MEMBERS_SIZE
+        )
+        members = found.items
         users = await accounts.users_by_ids(tx, [member.user_id for member in members])
         manages = allowed(visit.actor, Permission.MANAGE_TEAMS, team.id)
-        people: list[Any] = []
+        people: list[Choice] = []
         if manages:
-            everybody = (await accounts.list_users(tx, visit.actor, limit=MOST_MEMBERS)).items
-            people = [user for user in everybody if user.id not in users]
+            people = [one for one in await choices.people(tx) if one.id not in users]
     return visit.render(
         "teams/page.html",
         status=status,
@@ -100,6 +103,8 @@ async def _show(
         team=team,
         members=sorted(members, key=lambda member: users[member.user_id].name.lower()),
         users=users,
+        cursor=cursor,
+        next=found.next,
         people=people,
         errors=errors or {},
         problem=problem,
