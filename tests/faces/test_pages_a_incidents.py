@@ -277,3 +277,28 @@ async def test_who_may_only_look_sees_no_buttons_and_cannot_act(world: World, an
     await olga.post(f"{path_of(await olga.get('/app/incidents'))}/acknowledge", status=403)
     await olga.close()
     assert await world.status("db-down") == "triggered"
+
+
+async def test_an_incident_says_whether_it_was_seen_before_and_how_that_ended(
+    world: World, ann: Visitor
+) -> None:
+    await world.trigger("checkout", "db-down")
+    world["ann"].expects_page("db-down")
+    await world.trigger("checkout", "queue-full")
+    world["ann"].expects_page("queue-full")
+    first = await world.incident("db-down")
+    said = words(await ann.get(f"/app/incidents/{first.id}"))
+    assert "Seen before" not in said
+    await world.advance(minutes=3)
+    await ann.post(f"/app/incidents/{first.id}/resolve", {"note": "The disk was full."})
+    await world.advance(minutes=1)
+    await world.trigger("checkout", "db-down")
+    world["ann"].expects_page("db-down")
+    again = path_of(await ann.get("/app/incidents?q=db-down"))
+    said = words(await ann.get(again))
+    before = said.partition("Seen before")[2].partition("Timeline")[0]
+    assert f"#{first.number} db-down" in before
+    assert "resolved after 3 min, because a person said so here" in before
+    assert "The disk was full." in before
+    assert "queue-full" not in before
+    assert "Seen before" not in words(await ann.get(f"/app/incidents/{first.id}"))

@@ -11,7 +11,7 @@ import pytest
 from tests.support.postgres import START
 from tocsin.accounts.model import Actor, Role
 from tocsin.core.database import Database
-from tocsin.queries import first_event, incident, incidents, ladders
+from tocsin.queries import choices, first_event, incident, incidents, ladders
 from tocsin.queries.incidents import Filter
 
 ROWS = 100_000
@@ -150,6 +150,11 @@ STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
         incident.SELECT_CHANGES,
         {"service_id": "PS000007", "since": START - timedelta(days=40), "until": FAR, "limit": 5},
     ),
+    (
+        "past",
+        incident.SELECT_PAST,
+        {"id": ONE, "service_id": "PS000101", "before": FAR, "keys": ["key", "other"], "limit": 5},
+    ),
     ("steps", ladders.SELECT_STEPS, {"incident_id": ONE, "limit": 60}),
     (
         "first event",
@@ -243,9 +248,9 @@ async def test_a_member_of_a_team_sees_its_incidents_only(database: Database) ->
     )
     async with database.transaction() as tx:
         mine = await incidents.page(tx, member, Filter(), limit=100)
-        choices = await incidents.service_choices(tx, member)
-        everyone = await incidents.service_choices(tx, OWNER)
-    own = {choice.id for choice in choices}
+        offered = await choices.services(tx, member)
+        everyone = await choices.services(tx, OWNER)
+    own = {choice.id for choice in offered}
     assert 0 < len(own) < len(everyone)
     assert {row.service_id for row in mine.items} <= own
     assert mine.items

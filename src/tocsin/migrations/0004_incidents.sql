@@ -64,6 +64,9 @@ create table alerts (
 -- One open alert for each dedup key of an integration: the index is the deduplication.
 create unique index alerts_open_key on alerts (integration_id, dedup_key) where status = 'triggered';
 create index alerts_incident on alerts (incident_id, id);
+-- Was it seen before? Written when an alert ends, so that opening one pays nothing for it.
+create index alerts_past_key on alerts (service_id, dedup_key, created_at desc)
+    where status = 'resolved';
 
 create table assignments (
     incident_id text not null,

@@ -701,6 +701,8 @@ CREATE INDEX alerts_incident ON public.alerts USING btree (incident_id, id);
 
 CREATE UNIQUE INDEX alerts_open_key ON public.alerts USING btree (integration_id, dedup_key) WHERE (status = 'triggered'::text);
 
+CREATE INDEX alerts_past_key ON public.alerts USING btree (service_id, dedup_key, created_at DESC) WHERE (status = 'resolved'::text);
+
 CREATE INDEX api_keys_user ON public.api_keys USING btree (user_id) WHERE (revoked_at IS NULL);
 
 CREATE INDEX assignments_user ON public.assignments USING btree (user_id);

@@ -27,6 +27,8 @@ MAX_EXPLAINED = 10
 MAX_MERGED = 50
 CHANGES_SHOWN = 5
 CHANGES_WITHIN = timedelta(days=1)
+PAST_SHOWN = 5
+PAST_KEYS = 10
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 SELECT_HEAD = """
@@ -110,6 +112,24 @@ SELECT_CHANGES = """
     select id, summary, source, at, links from change_events
     where service_id = %(service_id)s and at >= %(since)s and at < %(until)s
     order by at desc, id desc limit %(limit)s
+"""
+# The newest earlier incidents that had an alert with one of these keys.
+SELECT_PAST = """
+    select i.id, i.number, i.title, i.status, i.created_at, i.resolved_at, i.resolution,
+        (select l.reason from log_entries l
+            where l.incident_id = i.id and l.kind = 'resolve' order by l.seq desc limit 1) as reason
+    from (
+        select distinct a.incident_id
+        from unnest(%(keys)s::text[]) as k (dedup_key)
+        cross join lateral (
+            select incident_id from alerts
+            where service_id = %(service_id)s and dedup_key = k.dedup_key
+                and status = 'resolved' and created_at < %(before)s and incident_id <> %(id)s
+            order by created_at desc limit %(limit)s
+        ) a
+    ) found
+    join incidents i on i.id = found.incident_id
+    order by i.created_at desc, i.id desc limit %(limit)s
 """
 
 
@@ -250,6 +270,19 @@ class MergedFrom(msgspec.Struct, frozen=True):
     title: str
 
 
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier incident with the same alert, and how it ended (`reason`: why)."""
+
+    id: str
+    number: int
+    title: str
+    status: str
+    created_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+    reason: str | None
+
+
 class ChangeLine(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was changed about the service around that time."""
 
@@ -386,6 +419,21 @@ async def _through(
                 if shift is not None and shift.user_id == row.user_id:
                     found.setdefault((step, row.user_id), id)
     return found
+
+
+async def past(tx: Tx, head: Head, alerts: Sequence[AlertView]) -> list[Past]:
+    """The newest earlier incidents of the service with one of these alerts' keys."""
+    keys = list(dict.fromkeys(alert.dedup_key for alert in alerts))[:PAST_KEYS]
+    if not keys:
+        return []
+    asked = {
+        "id": head.id,
+        "service_id": head.service_id,
+        "before": head.created_at,
+        "keys": keys,
+        "limit": PAST_SHOWN,
+    }
+    return await tx.all(Past, SELECT_PAST, asked)
 
 
 async def changes_before(tx: Tx, head: Head) -> list[ChangeLine]:

@@ -12,15 +12,13 @@ from starlette.responses import Response
 from tocsin.accounts.access import Permission, allowed
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
-from tocsin.escalations import actions as escalations
 from tocsin.incidents import actions as incidents
+from tocsin.queries import choices, ladders
 from tocsin.queries import incident as queries
-from tocsin.queries import incidents as list_queries
-from tocsin.queries import ladders
 from tocsin.queries.incident import Head
 from tocsin.timeline import feed
 from tocsin.web import alert_details, ladder_words, words
-from tocsin.web.incidents_list import LIST, MOST_POLICIES, SNOOZES
+from tocsin.web.incidents_list import LIST, SNOOZES
 from tocsin.web.page import Page, get
 from tocsin.web.telling import tell
 from tocsin.web.visit import Visit
@@ -104,6 +102,7 @@ async def _record(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "alerts": alerts.items,
         "alerts_next": f"{base}?alerts={alerts.next}#alerts" if alerts.next else None,
         "changes": await queries.changes_before(tx, head),
+        "past": await queries.past(tx, head, alerts.items),
         "details": alert_details.lines,
         "links": alert_details.links,
         "entries": [entry for entry in told if show == "all" or entry.of == show],
@@ -129,8 +128,8 @@ async def _choices(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
     if not allowed(visit.actor, Permission.RESPOND, head.team_id):
         return {"people": [], "policies": [], "snoozes": SNOOZES}
     return {
-        "people": await list_queries.people_choices(tx),
-        "policies": await escalations.list_policies(tx, visit.actor, limit=MOST_POLICIES),
+        "people": await choices.people(tx),
+        "policies": await choices.policies(tx, visit.actor),
         "snoozes": SNOOZES,
     }
 
