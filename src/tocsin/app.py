@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from tocsin import __version__
@@ -42,6 +42,9 @@ from tocsin.incidents import actions as incidents
 from tocsin.ingest.routes import FrontDoor, IngestDeps
 from tocsin.replies import one_tap
 from tocsin.replies.links import Links
+from tocsin.rest import everything
+from tocsin.rest.app import Api, Everything
+from tocsin.rest.deps import RestDeps
 from tocsin.web import all_pages, operations
 from tocsin.web import routes as web_routes
 from tocsin.web.deps import ChannelKind, WebDeps
@@ -220,7 +223,20 @@ class Program:
             database=deps.database, clock=self.clock, links=self.links, render=render
         )
         pages = web_routes.build(deps, all_pages.PAGES)
-        return [*self.door.routes(), *watched, *one_tap.routes(replies), *pages]
+        faces = [*self.door.routes(), *watched, *one_tap.routes(replies), *pages]
+        taken = [route.path for route in faces if isinstance(route, Route | Mount)]
+        return [*faces, Everything(self._api(), taken)]
+
+    def _api(self) -> Api:
+        deps = RestDeps(
+            database=self.web_deps.database,
+            clock=self.clock,
+            base_url=self.settings.base_url,
+            secret_box=self.secret_box,
+            channels=self.channels,
+            version=__version__,
+        )
+        return Api(deps, everything.RESOURCES, everything.OPERATIONS)
 
     def _application(self) -> ASGIApp:
         app = web_routes.with_headers(Starlette(routes=self.routes()), secure=self.web_deps.secure)

@@ -47,7 +47,17 @@ SELECT_USERS = """
         and (%(after_name)s::text is null
             or (lower(name), id) > (%(after_name)s::text, %(after_id)s::text))
     order by lower(name), id
-    limit %(limit)s
+    limit %(limit)s offset %(offset)s
+"""
+
+COUNT_USERS = """
+    select count(*) from users u
+    where deleted_at is null
+        and (%(query)s::text is null or position(lower(%(query)s::text) in lower(name)) > 0
+            or position(lower(%(query)s::text) in lower(email)) > 0)
+        and (%(team_ids)s::text[] is null or exists (
+            select from team_members m
+            where m.user_id = u.id and m.team_id = any(%(team_ids)s::text[])))
 """
 
 COUNT_OWNERS_BESIDE = """
@@ -141,7 +151,14 @@ SELECT_TEAMS = """
         and (%(after_name)s::text is null
             or (lower(name), id) > (%(after_name)s::text, %(after_id)s::text))
     order by lower(name), id
-    limit %(limit)s
+    limit %(limit)s offset %(offset)s
+"""
+
+COUNT_TEAMS = """
+    select count(*) from teams
+    where deleted_at is null
+        and (%(query)s::text is null or position(lower(%(query)s::text) in lower(name)) > 0)
+        and (%(team_ids)s::text[] is null or id = any(%(team_ids)s::text[]))
 """
 
 DELETE_TEAM = "update teams set deleted_at = %(now)s where id = %(id)s"
@@ -169,8 +186,10 @@ SELECT_MEMBERS = """
     select m.team_id, m.user_id, m.role from team_members m join users u on u.id = m.user_id
     where m.team_id = %(team_id)s and (%(after_id)s::text is null or m.user_id > %(after_id)s)
     order by m.user_id
-    limit %(limit)s
+    limit %(limit)s offset %(offset)s
 """
+
+COUNT_MEMBERS = "select count(*) from team_members where team_id = %(team_id)s"
 
 SELECT_MEMBERSHIPS = """
     select m.team_id, m.user_id, m.role

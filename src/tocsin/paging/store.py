@@ -13,6 +13,8 @@ from contact_methods
 where id = %(id)s and deleted_at is null
 """
 
+SELECT_ADDRESSES = "select id, address_sealed from contact_methods where id = any(%(ids)s)"
+
 LOCK_METHOD = """
 select id, user_id, channel, label, address_hint, created_at, proven_at, dead_since, dead_reason
 from contact_methods

@@ -11,6 +11,8 @@ from tocsin.accounts.actions.instance import (
 )
 from tocsin.accounts.actions.keys import actor_for_key, create_key, list_keys, revoke_key
 from tocsin.accounts.actions.members import (
+    STAKEHOLDERS,
+    count_members,
     list_members,
     memberships,
     remove_member,
@@ -19,6 +21,7 @@ from tocsin.accounts.actions.members import (
 )
 from tocsin.accounts.actions.people import (
     acting_for,
+    count_users,
     create_user,
     deactivate_user,
     get_user,
@@ -38,6 +41,7 @@ from tocsin.accounts.actions.sessions import (
 )
 from tocsin.accounts.actions.setup import first_run, needs_first_run
 from tocsin.accounts.actions.teams import (
+    count_teams,
     create_team,
     delete_team,
     get_team,
@@ -47,12 +51,16 @@ from tocsin.accounts.actions.teams import (
 )
 
 __all__ = [
+    "STAKEHOLDERS",
     "acting_for",
     "actor_for_key",
     "actor_for_session",
     "change_instance",
     "change_password",
     "complete_setup",
+    "count_members",
+    "count_teams",
+    "count_users",
     "create_key",
     "create_team",
     "create_user",

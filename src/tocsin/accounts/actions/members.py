@@ -54,7 +54,13 @@ async def remove_member(tx: Tx, actor: Actor, team_id: str, user_id: str, now: d
 
 
 async def list_members(
-    tx: Tx, actor: Actor, team_id: str, *, cursor: str | None = None, limit: int = 25
+    tx: Tx,
+    actor: Actor,
+    team_id: str,
+    *,
+    cursor: str | None = None,
+    offset: int = 0,
+    limit: int = 25,
 ) -> Page[Member]:
     """The people of a team."""
     await get_team(tx, actor, team_id)
@@ -62,9 +68,20 @@ async def list_members(
     rows = await tx.all(
         Member,
         store.SELECT_MEMBERS,
-        {"team_id": team_id, "after_id": after_id, "limit": checked_limit(limit) + 1},
+        {
+            "team_id": team_id,
+            "after_id": after_id,
+            "offset": offset,
+            "limit": checked_limit(limit) + 1,
+        },
     )
     return page_of(rows, limit, lambda member: (member.user_id,))
+
+
+async def count_members(tx: Tx, actor: Actor, team_id: str) -> int:
+    """How many people a team has."""
+    await get_team(tx, actor, team_id)
+    return int(await tx.value(store.COUNT_MEMBERS, {"team_id": team_id}))
 
 
 async def memberships(tx: Tx, user_ids: Sequence[str]) -> dict[str, list[Member]]:

@@ -136,9 +136,11 @@ async def list_users(
     query: str | None = None,
     team_ids: Sequence[str] | None = None,
     cursor: str | None = None,
+    offset: int = 0,
     limit: int = 25,
 ) -> Page[User]:
-    """Active people by name. `query` is part of a name or an e-mail address."""
+    """Active people by name. `query` is part of a name or an e-mail address. Pages are turned by
+    `cursor`; clients that count use `offset`."""
     require_somewhere(actor, Permission.VIEW)
     after_name, after_id = read_cursor(cursor, 2)
     rows = await tx.all(
@@ -149,10 +151,20 @@ async def list_users(
             "team_ids": None if team_ids is None else list(team_ids),
             "after_name": after_name,
             "after_id": after_id,
+            "offset": offset,
             "limit": checked_limit(limit) + 1,
         },
     )
     return page_of(rows, limit, lambda user: (user.name.lower(), user.id))
+
+
+async def count_users(
+    tx: Tx, actor: Actor, *, query: str | None = None, team_ids: Sequence[str] | None = None
+) -> int:
+    """How many people `list_users` would list in all."""
+    require_somewhere(actor, Permission.VIEW)
+    teams = None if team_ids is None else list(team_ids)
+    return int(await tx.value(store.COUNT_USERS, {"query": query or None, "team_ids": teams}))
 
 
 def acting_for(actor: Actor, user: User) -> Actor:

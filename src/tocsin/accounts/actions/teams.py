@@ -98,6 +98,7 @@ async def list_teams(
     *,
     query: str | None = None,
     cursor: str | None = None,
+    offset: int = 0,
     limit: int = 25,
 ) -> Page[Team]:
     """Teams that the actor may see, by name. `query` is part of a name."""
@@ -112,10 +113,19 @@ async def list_teams(
             "team_ids": None if visible is None else list(visible),
             "after_name": after_name,
             "after_id": after_id,
+            "offset": offset,
             "limit": checked_limit(limit) + 1,
         },
     )
     return page_of(rows, limit, lambda team: (team.name.lower(), team.id))
+
+
+async def count_teams(tx: Tx, actor: Actor, *, query: str | None = None) -> int:
+    """How many teams `list_teams` would list in all."""
+    require_somewhere(actor, Permission.VIEW)
+    visible = visible_teams(actor)
+    teams = None if visible is None else list(visible)
+    return int(await tx.value(store.COUNT_TEAMS, {"query": query or None, "team_ids": teams}))
 
 
 async def locked_team(tx: Tx, team_id: str) -> Team:

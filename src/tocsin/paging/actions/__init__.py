@@ -8,9 +8,11 @@ from tocsin.paging.actions.claims import (
     take_back,
 )
 from tocsin.paging.actions.contact_methods import (
+    AddressRules,
     ContactMethodDraft,
     add_contact_method,
     address_context,
+    addresses,
     change_contact_method,
     contact_method,
     contact_methods,
@@ -26,6 +28,7 @@ from tocsin.paging.actions.notification_rules import (
     add_rule,
     change_rule,
     notification_rules,
+    notification_rules_of,
     remove_rule,
 )
 from tocsin.paging.actions.overdue import fold_overdue
@@ -33,11 +36,13 @@ from tocsin.paging.actions.pages import page, pages_of_incident, stop
 from tocsin.paging.actions.receipts import record_receipt, record_receipts
 
 __all__ = [
+    "AddressRules",
     "ContactMethodDraft",
     "RuleDraft",
     "add_contact_method",
     "add_rule",
     "address_context",
+    "addresses",
     "change_contact_method",
     "change_rule",
     "claim_due",
@@ -50,6 +55,7 @@ __all__ = [
     "fold_overdue",
     "next_due",
     "notification_rules",
+    "notification_rules_of",
     "page",
     "pages_of_incident",
     "record_receipt",

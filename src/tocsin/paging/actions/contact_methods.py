@@ -10,7 +10,13 @@ from typing import Protocol
 import msgspec
 
 from tocsin.accounts import audit
-from tocsin.accounts.access import Permission, require_self_or, require_self_or_looking
+from tocsin.accounts.access import (
+    Permission,
+    allowed,
+    is_self,
+    require_self_or,
+    require_self_or_looking,
+)
 from tocsin.accounts.model import Actor
 from tocsin.core import ids
 from tocsin.core.crypto import SecretBox
@@ -97,6 +103,19 @@ async def contact_methods_of(
     for method in await tx.all(ContactMethod, store.SELECT_METHODS, {"user_ids": list(user_ids)}):
         found[method.user_id].append(method)
     return found
+
+
+async def addresses(
+    tx: Tx, actor: Actor, secret_box: SecretBox, methods: Sequence[ContactMethod]
+) -> dict[str, str]:
+    """The addresses in clear, by contact method: the actor's own, and everybody's for whoever
+    manages people. The others are left out; their masked form is on the method."""
+    everyone = allowed(actor, Permission.MANAGE_USERS)
+    wanted = [m.id for m in methods if everyone or is_self(actor, m.user_id)]
+    if not wanted:
+        return {}
+    rows = await tx.tuples(store.SELECT_ADDRESSES, {"ids": wanted})
+    return {id: secret_box.decrypt(bytes(sealed), address_context(id)) for id, sealed in rows}
 
 
 async def add_contact_method(

@@ -1,5 +1,6 @@
 """A person's notification rules: which contact method, and how long after the page."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -34,6 +35,18 @@ async def notification_rules(tx: Tx, actor: Actor, user_id: str) -> list[Notific
     """A person's rules, by urgency and delay."""
     require_self_or_looking(actor, user_id)
     return await tx.all(NotificationRule, store.SELECT_RULES, {"user_ids": [user_id]})
+
+
+async def notification_rules_of(
+    tx: Tx, actor: Actor, user_ids: Sequence[str]
+) -> dict[str, list[NotificationRule]]:
+    """The rules of each of these people, by urgency and delay."""
+    for user_id in user_ids:
+        require_self_or_looking(actor, user_id)
+    found: dict[str, list[NotificationRule]] = {user_id: [] for user_id in user_ids}
+    for rule in await tx.all(NotificationRule, store.SELECT_RULES, {"user_ids": list(user_ids)}):
+        found[rule.user_id].append(rule)
+    return found
 
 
 async def add_rule(tx: Tx, actor: Actor, draft: RuleDraft, now: datetime) -> NotificationRule:

@@ -1,0 +1,21 @@
+"""The table of all that the API serves."""
+
+from tocsin.rest import abilities, contact_methods, fixed, teams, users
+from tocsin.rest.resource import Operation, Resource
+
+RESOURCES: tuple[Resource, ...] = (
+    users.USER,
+    contact_methods.CONTACT_METHOD,
+    contact_methods.NOTIFICATION_RULE,
+    teams.TEAM,
+    fixed.PRIORITY,
+    fixed.VENDOR,
+    fixed.LICENSES,
+)
+OPERATIONS: tuple[Operation, ...] = (
+    *abilities.OPERATIONS,
+    *users.OPERATIONS,
+    *contact_methods.OPERATIONS,
+    *teams.OPERATIONS,
+    *fixed.OPERATIONS,
+)
