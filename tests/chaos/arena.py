@@ -35,6 +35,7 @@ WALL_CLOCK = Path(__file__).parent / "wall_clock"
 START_SECONDS = 30.0
 SAMPLE_SECONDS = 0.5
 RESTART_SECONDS = 0.5
+RECOVERY_SECONDS = 10.0
 PORTS = range(20_000, 32_000)
 SETTLE_GRACE = "1 second"
 
@@ -78,6 +79,7 @@ class Node:
         self.name = name
         self.role = role
         self.environment = dict(environment)
+        self.port = int(environment["TOCSIN_PORT"])
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         # Whether it is to run: a service manager starts it again when it ends by itself.
@@ -205,6 +207,22 @@ class Arena:
             parts.append(f"{self.client.waiting} events not accepted ({self.client.answers})")
         return ", ".join(parts)
 
+    async def recovered(self) -> None:
+        """Wait, for a while, until every node answers and the product's time moves again.
+
+        A machine room gets its breath back between two faults; a slow machine needs longer.
+        """
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        before: list[tuple[Any, ...]] | None = None
+        while time.monotonic() < deadline:
+            with suppress(psycopg.Error):
+                beat = await self.query("select beat from logical_time")
+                if before is None:
+                    before = beat
+                if beat != before and all([await _answers(node) for node in self.nodes]):
+                    return
+            await asyncio.sleep(0.2)
+
     async def manage_for_ever(self) -> None:
         """Start again what ended by itself, as a service manager does."""
         while True:
@@ -229,6 +247,17 @@ class Arena:
             except psycopg.Error:
                 connection = None
             await asyncio.sleep(SAMPLE_SECONDS)
+
+
+async def _answers(node: Node) -> bool:
+    connection = Connection(node.port)
+    try:
+        async with asyncio.timeout(1.0):
+            return await connection.get("/healthz") == 200
+    except TimeoutError:
+        return False
+    finally:
+        connection.close()
 
 
 def free_port() -> int:
@@ -257,7 +286,11 @@ async def arena(
     With `keep` the logs are copied there at the end.
     """
     folder = Path(tempfile.mkdtemp(prefix="tocsin-chaos-"))
-    postgres = EmbeddedPostgres(folder / "database")
+    postgres = EmbeddedPostgres(
+        # So that the checker knows when an acknowledgement was committed.
+        folder / "database",
+        settings={"track_commit_timestamp": "on"},
+    )
     ntfy, webhook = Provider("ntfy"), Provider("webhook")
     nodes: list[Node] = []
     built: Arena | None = None

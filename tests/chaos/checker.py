@@ -247,7 +247,7 @@ def quiet_after_stop(found: Evidence, rules: Rules) -> Iterator[str]:
             for page in found.pages_of(row):
                 if not _tells_of(found, send, page) or page["stopped_at"] is None:
                     continue
-                stopped = seconds(page["stopped_at"])
+                stopped = _stopped(page)
                 after = send.arrived - stopped
                 begun = max((at for at in attempts[row["id"]] if at < send.arrived), default=0.0)
                 allowed = IN_FLIGHT_SECONDS if begun <= stopped else AFTER_STOP_SECONDS
@@ -258,13 +258,18 @@ def quiet_after_stop(found: Evidence, rules: Rules) -> Iterator[str]:
                     )
 
 
+def _stopped(page: Row) -> float:
+    """When the acknowledgement was committed: on a busy machine well after it was decided."""
+    return max(seconds(page["stopped_at"]), seconds(page["committed_at"] or page["stopped_at"]))
+
+
 def _tells_of(found: Evidence, send: Handed, page: Row) -> bool:
     return any(found.incident_of_event.get(e) == page["incident_id"] for e in send.events)
 
 
 def _stood_still(found: Evidence, send: Handed, page: Row) -> bool:
     """Whether a process was stopped between the last look, before the stop, and the send."""
-    stopped = seconds(page["stopped_at"])
+    stopped = _stopped(page)
     return any(
         fault.what.startswith("SIGSTOP")
         and stopped - IN_FLIGHT_SECONDS < fault.ended

@@ -28,7 +28,8 @@ TABLES = {
         from alerts order by created_at, id""",
     "incidents": """select id, number, title, status, service_id, created_at, acknowledged_at,
         resolved_at from incidents""",
-    "pages": """select id, incident_id, user_id, step, state, created_at, bundle_id, stopped_at
+    "pages": """select id, incident_id, user_id, step, state, created_at, bundle_id, stopped_at,
+        pg_xact_commit_timestamp(xmin) as committed_at
         from pages order by step, id""",
     "deliveries": """select id, kind, page_id, bundle_id, user_id, contact_method_id, channel,
         state, due_at, first_due_at, started_at, attempts, fence, leased_until, provider_id, detail

@@ -102,8 +102,7 @@ class Nemesis:
 
     async def _kill(self) -> None:
         await self.kill(self.random.choice(self.arena.nodes), self.random.uniform(0.0, 0.6))
-        # It needs a moment to join before the next one may go.
-        await asyncio.sleep(2.0)
+        await self.arena.recovered()
 
     async def _pause(self) -> None:
         await self.pause(self.random.choice(self.arena.nodes), self.random.uniform(1.0, 4.0))
@@ -111,6 +110,8 @@ class Nemesis:
     async def _database(self) -> None:
         hard = self.random.random() < 0.5
         await self.stop_database(hard=hard, down=self.random.uniform(0.0, 0.8))
+        if self.paused is None:
+            await self.arena.recovered()
 
     async def _wall_clock(self) -> None:
         began = time.time()
