@@ -101,7 +101,8 @@ async def _show(visit: Visit, *, problem: str | None = None, status: int = 200) 
 async def _preview(
     tx: Tx, policy: Policy, on_call: rota.Rota, now: datetime
 ) -> tuple[list[Rung], str]:
-    """Who would be paged if an incident opened now and nobody answered, and how it ends."""
+    """Who would be paged if an incident opened now and nobody answered, and why it ends; the why is
+    empty when it goes on beyond the steps shown."""
     catch_all = (await accounts.instance(tx)).catch_all_user_id
     wanted = set(on_call.users) | ({catch_all} if catch_all else set())
     people = await escalations.people(tx, sorted(wanted))
@@ -115,7 +116,7 @@ async def _preview(
     scene = Scene(people=people, catch_all=catch_all, turns=turns)
     found = rules.preview(ladder, Progress(), now, scene, on_call_at)
     rungs: list[Rung] = []
-    end = "the ladder goes on; only its first steps are shown"
+    end = ""
     loop = 0
     for rung in found:
         if not rung.user_ids:
