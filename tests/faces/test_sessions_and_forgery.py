@@ -464,6 +464,19 @@ async def test_a_strange_address_is_answered_calmly(house: House) -> None:
             assert faults(answer) == [], path
 
 
+async def test_an_act_without_a_session_leads_to_our_sign_in_whatever_it_came_from(
+    house: House,
+) -> None:
+    async with house.browser() as browser:
+        for referer in (*(address for address in HOSTILE if address.isascii()), "http://[", ""):
+            if not referer.isprintable():
+                continue
+            answer = await browser.post("/app/teams", {"name": "x"}, headers={"referer": referer})
+            assert answer.status_code == 401, referer
+            assert "evil.example" not in answer.text
+            assert faults(answer) == []
+
+
 async def test_hostile_forms_are_refused_calmly(house: House) -> None:
     boundary = {"content-type": "multipart/form-data; boundary=b"}
     text = {"content-type": "application/x-www-form-urlencoded"}
