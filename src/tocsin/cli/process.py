@@ -77,14 +77,13 @@ async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
     share = max(3, (settings.database_connections - DOOR_CONNECTIONS) // 2)
     async with contextlib.AsyncExitStack() as stack:
         # Three pools: a busy engine never keeps an alert or a person waiting for a connection.
-        engine, web, door = [
-            await stack.enter_async_context(Database(dsn, name=name, size=size))
-            for name, size in (
-                ("tocsin engine", share),
-                ("tocsin web", share),
-                ("tocsin front door", DOOR_CONNECTIONS),
-            )
-        ]
+        pools = (
+            Database(dsn, name="tocsin engine", size=share),
+            Database(dsn, name="tocsin web", size=share),
+            # Clients of the front door send again; they give up waiting after five seconds or ten.
+            Database(dsn, name="tocsin front door", size=DOOR_CONNECTIONS, wait_seconds=3.0),
+        )
+        engine, web, door = [await stack.enter_async_context(pool) for pool in pools]
         for name in await migrate(engine, clock.now()):
             log.info("migrated", migration=name)
         await nodes.join_time(engine, clock)

@@ -200,7 +200,15 @@ class _Pool(AsyncConnectionPool["psycopg.AsyncConnection[Any]"]):
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
-    def __init__(self, dsn: str, *, name: str = "tocsin", size: int = 10) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        name: str = "tocsin",
+        size: int = 10,
+        wait_seconds: float = POOL_WAIT_SECONDS,
+    ) -> None:
+        """`wait_seconds` is how long a transaction waits for a connection before Unavailable."""
         self.dsn = dsn
         # The options are set per connection and not per role, so that any role may be used.
         self._settings: dict[str, Any] = {
@@ -220,7 +228,7 @@ class Database:
             min_size=1,
             max_size=size,
             open=False,
-            timeout=POOL_WAIT_SECONDS,
+            timeout=wait_seconds,
             kwargs={**self._settings, "autocommit": True},
             check=None,
             reconnect_timeout=60,
