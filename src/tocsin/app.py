@@ -239,7 +239,8 @@ class Program:
         return Api(deps, everything.RESOURCES, everything.OPERATIONS)
 
     def _application(self) -> ASGIApp:
-        app = web_routes.with_headers(Starlette(routes=self.routes()), secure=self.web_deps.secure)
+        made = Starlette(routes=self.routes(), exception_handlers={404: web_routes.not_found})
+        app = web_routes.with_headers(made, secure=self.web_deps.secure)
         return app if self.settings.role == "engine" else self.door.in_front_of(app)
 
     async def prepare(self) -> None:

@@ -26,7 +26,6 @@ PUBLIC = {
     ("GET", "/app/sign-in"): "where one signs in",
     ("POST", "/app/sign-in"): "where one signs in",
     ("POST", "/app/sign-out"): "harmless without a session",
-    ("POST", "/logout"): "harmless without a session",
     ("GET", "/app/setup"): "leads on",
     ("GET", "/app/setup/account"): "makes the owner, only while nobody exists",
     ("POST", "/app/setup/account"): "makes the owner, only while nobody exists",

@@ -155,7 +155,7 @@ async def go_through(stage: Stage, table: access_table.Routes) -> tuple[int, lis
                 elif status == 303 and not allowed and "/app/sign-in" not in location:
                     wrong.append(f"{where}: led to {location}")
                 changed = await changes(stage, before)
-                if path in ("/app/sign-out", "/logout") and persona == SIGNED_OUT:
+                if path == "/app/sign-out" and persona == SIGNED_OUT:
                     allowed = False
                 # A try to sign in is counted, whoever makes it.
                 changed -= {"login_throttle"} if path == "/app/sign-in" else set()

@@ -131,3 +131,31 @@ async def _until(lines: AsyncIterator[str], wanted: str) -> bool:
         if line == wanted:
             return True
     return False
+
+
+async def test_a_button_pressed_after_the_session_ended_says_so_and_leads_back(
+    world: World, visitor: Visitor
+) -> None:
+    await world.person("ann")
+    page = f"{visitor.http.base_url}/app/incidents/QABC"
+    response = await visitor.http.post(
+        "/app/incidents/QABC/acknowledge", headers={"referer": page.replace("//app", "/app")}
+    )
+    assert response.status_code == 401
+    assert "You are signed out Nothing was done." in words(response.text)
+    assert 'href="/app/sign-in?next=%2Fapp%2Fincidents%2FQABC"' in response.text
+
+
+async def test_an_address_that_nothing_has_is_a_page_with_a_way_on(
+    world: World, visitor: Visitor
+) -> None:
+    response = await visitor.http.get("/app/nothing/here")
+    assert response.status_code == 404
+    assert "There is nothing here No page has this address." in words(response.text)
+
+
+async def test_what_is_not_there_is_named_in_a_sentence(world: World, visitor: Visitor) -> None:
+    await world.person("ann")
+    await visitor.sign_in("ann@example.com")
+    said = words(await visitor.get("/app/incidents/QABC", status=404))
+    assert "There is no incident QABC, or it is not yours to see." in said

@@ -176,7 +176,6 @@ DOORS: Routes = {
         act("/app/sign-in", "nobody", {"email": "", "password": ""}, refusal=422, signed_out=422),
     ),
     ("POST", "/app/sign-out"): (act("/app/sign-out", "anyone", signed_out=303),),
-    ("POST", "/logout"): (act("/logout", "anyone", signed_out=303),),
     ("GET", "/app/live"): (look("/app/live", "signed in"),),
     ("GET", "/app/components"): (look("/app/components", "signed in"),),
 }

@@ -132,6 +132,11 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{number(count)}{NBSP}{word}"
 
 
+def sentence(text: str) -> str:
+    """A refusal as a sentence: a capital first, a full stop last."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+
+
 def initials(name: str) -> str:
     """First letters of the first and the last word, upper case; `?` for an empty name."""
     words = [word for word in name.replace(".", " ").split() if word[:1].isalnum()]

@@ -32,17 +32,17 @@ def _page(act: Act) -> Callable[[Visit], Awaitable[Response]]:
             async with visit.tx() as tx:
                 text, undoable = await act(tx, visit, incident_id)
         except Invalid as error:
-            return await shown(visit, incident_id, problem=_sentence(error.message), status=422)
+            return await shown(
+                visit, incident_id, problem=formats.sentence(error.message), status=422
+            )
         except Refused as refusal:
-            return await shown(visit, incident_id, problem=_sentence(refusal.message), status=409)
+            return await shown(
+                visit, incident_id, problem=formats.sentence(refusal.message), status=409
+            )
         undo = f"{LIST}/{incident_id}/unacknowledge" if undoable else None
         return visit.see_other(f"{LIST}/{incident_id}", toast=text, undo=undo)
 
     return run
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
 async def acknowledge(tx: Tx, visit: Visit, id: str) -> Said:

@@ -6,12 +6,12 @@ undeclared address is 404. Nothing here decides what a person may do: actions ch
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,11 +22,13 @@ from tocsin.core import logs
 from tocsin.core.database import BadValue, Retry, Unavailable
 from tocsin.core.errors import Forbidden, Invalid, NotFound, Problem, Refused
 from tocsin.queries import incidents as incident_lists
+from tocsin.web import formats
 from tocsin.web.assets import STATIC_DIRECTORY
 from tocsin.web.deps import WebDeps
 from tocsin.web.page import Page
-from tocsin.web.render import THEME_COOKIE, theme_of
+from tocsin.web.render import THEME_COOKIE, render, theme_of
 from tocsin.web.session import comes_from_elsewhere, cookie_name
+from tocsin.web.sign_in import HOME, local_path
 from tocsin.web.visit import Viewer, Visit
 
 log = logs.get(__name__)
@@ -46,6 +48,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 STRICT_TRANSPORT = "max-age=31536000"
+TO_INCIDENTS = ("Go to incidents", HOME)
 
 
 class HashedFiles(StaticFiles):
@@ -100,6 +103,20 @@ def with_headers(app: ASGIApp, *, secure: bool) -> ASGIApp:
         await app(scope, receive, sending if scope["type"] == "http" else send)
 
     return guarded
+
+
+async def not_found(request: Request, error: Exception) -> Response:
+    """An address that nothing has: a page of ours for people, plain words for machines."""
+    if not request.url.path.startswith("/app"):
+        return PlainTextResponse("Not Found", status_code=404)
+    text = render(
+        "refusal.html",
+        page={"title": "There is nothing here"},
+        theme=theme_of(request.cookies.get(THEME_COOKIE)),
+        text="No page has this address.",
+        way=TO_INCIDENTS,
+    )
+    return HTMLResponse(text, status_code=404)
 
 
 async def _answer(deps: WebDeps, page: Page, request: Request) -> Response:
@@ -171,8 +188,18 @@ def _is_whole_page(request: Request) -> bool:
 
 
 def _to_sign_in(visit: Visit) -> Response:
-    if visit.request.method != "GET" or visit.is_fragment:
+    if visit.is_fragment:
         return Response(status_code=401, headers={"HX-Redirect": "/app/sign-in"})
+    if visit.request.method != "GET":
+        # A page that was left open too long: say so, and lead back to where the button was.
+        try:
+            came_from = urlsplit(visit.request.headers.get("referer", "")).path
+        except ValueError:
+            came_from = ""
+        back = local_path(came_from) or HOME
+        way = ("Sign in", "/app/sign-in?next=" + quote(back, safe=""))
+        text = "Nothing was done. Sign in and press again; one-tap links still work."
+        return _refusal(visit, 401, "You are signed out", text, way=way)
     target = visit.request.url.path
     if visit.request.url.query:
         target += "?" + visit.request.url.query
@@ -197,20 +224,25 @@ def _refuse_forgery(visit: Visit, page: Page) -> Response | None:
 
 def _problem(visit: Visit, problem: Problem) -> Response:
     if isinstance(problem, NotFound):
-        return _refusal(visit, 404, "There is nothing here", str(problem))
+        kind = problem.kind.replace("_", " ")
+        text = f"There is no {kind} {problem.id}, or it is not yours to see."
+        return _refusal(visit, 404, "There is nothing here", text)
     if isinstance(problem, Forbidden):
-        return _refusal(visit, 403, "Your role does not allow this", str(problem))
+        return _refusal(visit, 403, "Your role does not allow this", formats.sentence(str(problem)))
     if isinstance(problem, Invalid):
-        return _refusal(visit, 422, "One value is not right", str(problem))
+        return _refusal(visit, 422, "One value is not right", formats.sentence(str(problem)))
     if isinstance(problem, Refused):
-        return _refusal(visit, 409, "That cannot be done now", problem.message)
-    return _refusal(visit, 400, "That cannot be done", str(problem))
+        return _refusal(visit, 409, "That cannot be done now", formats.sentence(problem.message))
+    return _refusal(visit, 400, "That cannot be done", formats.sentence(str(problem)))
 
 
-def _refusal(visit: Visit, status: int, title: str, text: str) -> Response:
+def _refusal(
+    visit: Visit, status: int, title: str, text: str, *, way: tuple[str, str] = TO_INCIDENTS
+) -> Response:
     if visit.is_fragment:
         return PlainTextResponse(f"{title}. {text}", status_code=status)
-    return visit.render("refusal.html", status=status, page={"title": title}, text=text)
+    page = {"title": title}
+    return visit.render("refusal.html", status=status, page=page, text=text, way=way)
 
 
 def _plain(status: int, text: str) -> Response:

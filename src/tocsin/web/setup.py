@@ -17,7 +17,7 @@ from tocsin.accounts.model import Member, NewUser, Team, TeamRole
 from tocsin.catalog import actions as catalog
 from tocsin.catalog.model import IntegrationKind, NewIntegration, NewService, Service
 from tocsin.core.database import Tx
-from tocsin.core.errors import Invalid, Problem, Refused
+from tocsin.core.errors import Invalid, Refused
 from tocsin.core.timezones import zone_names
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import LevelInput, Policy, PolicyInput, Target, TargetKind
@@ -310,12 +310,6 @@ async def finish(visit: Visit) -> Response:
     async with visit.tx() as tx:
         await accounts.complete_setup(tx, visit.actor, visit.now)
     return visit.see_other("/app/incidents", toast="The set-up is done. You can change all of it.")
-
-
-def problem_words(problem: Problem) -> str:
-    """A refusal as a sentence."""
-    text = getattr(problem, "message", "") or str(problem)
-    return text[:1].upper() + text[1:]
 
 
 PAGES: tuple[Page, ...] = (

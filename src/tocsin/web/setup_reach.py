@@ -21,9 +21,9 @@ from tocsin.queries import choices, first_event, incident
 from tocsin.queries import people as people_queries
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, ScheduleDraft
-from tocsin.web import ladder_words, own_door, words
+from tocsin.web import formats, ladder_words, own_door, words
 from tocsin.web.page import Page, get, post
-from tocsin.web.setup import SETUP, Progress, hand_off, note, page_of, problem_words, progress
+from tocsin.web.setup import SETUP, Progress, hand_off, note, page_of, progress
 from tocsin.web.visit import Visit
 
 WEEK_SECONDS = 7 * 86_400
@@ -78,7 +78,7 @@ async def send_test(visit: Visit) -> Response:
         async with visit.tx() as tx:
             await paging.send_test(tx, visit.actor, visit.field("method"), visit.now)
     except Refused as refused:
-        return await _oncall(visit, {}, {"test": problem_words(refused)}, status=409)
+        return await _oncall(visit, {}, {"test": formats.sentence(refused.message)}, status=409)
     return visit.see_other(f"{SETUP}/oncall")
 
 
@@ -100,7 +100,7 @@ async def choose(visit: Visit) -> Response:
             chosen = "me" if target.kind is TargetKind.USER else target.id
             await note(tx, current.made, on_call=chosen)
     except Invalid as error:
-        return await _oncall(visit, values, {"who": problem_words(error)}, status=422)
+        return await _oncall(visit, values, {"who": formats.sentence(error.message)}, status=422)
     return visit.see_other(f"{SETUP}/key")
 
 

@@ -117,5 +117,4 @@ PAGES: tuple[Page, ...] = (
     get("/app/sign-in", form, public=True),
     post("/app/sign-in", sign_in, public=True),
     post("/app/sign-out", sign_out, public=True),
-    post("/logout", sign_out, public=True),
 )
