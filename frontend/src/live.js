@@ -16,9 +16,9 @@ let htmx;
 
 const names = (element) => element.dataset.live.split(/\s+/);
 
-/** Holds while a reader is in it: the pointer on a row, or a field with typed text or focus. */
+/** Holds while a reader is in it: the pointer on a row, a field with the focus, or what they opened. */
 function isHeld(element) {
-  if (element.matches(":has(:is(input:not([type=checkbox]), textarea, select):focus, dialog[open], details[open])")) return true;
+  if (element.matches(":has(:is(input:not([type=checkbox]), textarea, select):focus, dialog[open], details[open]:not([data-shown]))")) return true;
   return element.hasAttribute("data-row") && element.matches(":hover");
 }
 
@@ -154,7 +154,15 @@ export function startLive(library) {
   htmx = library;
   document.addEventListener("htmx:beforeSwap", (event) => {
     const list = event.detail.elt;
-    if (event.detail.requestConfig.triggeringEvent?.type !== "live" || !list.hasAttribute("data-live-list")) return;
+    if (event.detail.requestConfig.triggeringEvent?.type !== "live") return;
+    if (!list.hasAttribute("data-live-list")) {
+      // Somebody opened a menu or began to type while the answer was on its way.
+      if (list.hasAttribute("data-live") && isHeld(list)) {
+        event.detail.shouldSwap = false;
+        refresh(list);
+      }
+      return;
+    }
     if (!event.detail.shouldSwap || event.detail.isError) return;
     event.detail.shouldSwap = false;
     mergeList(list, event.detail.serverResponse);
