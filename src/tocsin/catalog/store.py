@@ -41,10 +41,21 @@ SELECT_SERVICES = """
         and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s::text[]))
         and (%(visible)s::text[] is null or p.team_id = any(%(visible)s::text[]))
         and (%(policy_id)s::text is null or s.escalation_policy_id = %(policy_id)s::text)
+        and (%(name)s::text is null or lower(s.name) = lower(%(name)s::text))
         and (%(after_name)s::text is null
             or (lower(s.name), s.id) > (%(after_name)s::text, %(after_id)s::text))
-    order by lower(s.name), s.id
-    limit %(limit)s
+    order by case when %(descending)s then lower(s.name) end desc, lower(s.name), s.id
+    limit %(limit)s offset %(offset)s
+"""
+
+COUNT_SERVICES = """
+    select count(*)
+    from services s join escalation_policies p on p.id = s.escalation_policy_id
+    where s.deleted_at is null
+        and (%(query)s::text is null or position(lower(%(query)s::text) in lower(s.name)) > 0)
+        and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s::text[]))
+        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s::text[]))
+        and (%(name)s::text is null or lower(s.name) = lower(%(name)s::text))
 """
 
 # Holds the policy against deletion until the service that names it is committed.
@@ -96,6 +107,8 @@ LOCK_INTEGRATION = """
 """
 
 SELECT_SEALED_KEY = "select key_sealed from integrations where id = %(id)s"
+
+SELECT_SEALED_KEYS = "select id, key_sealed from integrations where id = any(%(ids)s)"
 
 SELECT_INTEGRATIONS_OF = """
     select id, service_id, name, kind, created_at, deleted_at

@@ -42,8 +42,24 @@ SELECT_POLICY_PAGE = """
     where deleted_at is null
         and (%(query)s::text is null or position(lower(%(query)s) in lower(name)) > 0)
         and (%(teams)s::text[] is null or team_id = any(%(teams)s))
-    order by lower(name), id
+        and (%(team_ids)s::text[] is null or team_id = any(%(team_ids)s))
+        and (%(user_ids)s::text[] is null or exists (
+            select from escalation_levels l join escalation_targets t on t.level_id = l.id
+            where l.policy_id = escalation_policies.id and t.kind = 'user'
+                and t.target_id = any(%(user_ids)s)))
+    order by case when %(descending)s then lower(name) end desc, lower(name), id
     limit %(limit)s offset %(offset)s
+"""
+COUNT_POLICIES = """
+    select count(*) from escalation_policies
+    where deleted_at is null
+        and (%(query)s::text is null or position(lower(%(query)s) in lower(name)) > 0)
+        and (%(teams)s::text[] is null or team_id = any(%(teams)s))
+        and (%(team_ids)s::text[] is null or team_id = any(%(team_ids)s))
+        and (%(user_ids)s::text[] is null or exists (
+            select from escalation_levels l join escalation_targets t on t.level_id = l.id
+            where l.policy_id = escalation_policies.id and t.kind = 'user'
+                and t.target_id = any(%(user_ids)s)))
 """
 LOCK_POLICY = """
     select id from escalation_policies where id = %(id)s and deleted_at is null for update

@@ -64,19 +64,23 @@ async def schedule_names(tx: Tx, ids: Sequence[str]) -> dict[str, ScheduleName]:
     return {schedule.id: schedule for schedule in found}
 
 
-async def services_of(tx: Tx, policy_ids: Sequence[str]) -> dict[str, list[ServiceUse]]:
-    """Which services use each policy, by name; at most 200 in all."""
+async def services_of(
+    tx: Tx, policy_ids: Sequence[str], *, limit: int = MAX_USES
+) -> dict[str, list[ServiceUse]]:
+    """Which services use each policy, by name; at most `limit` in all."""
     uses: dict[str, list[ServiceUse]] = {policy_id: [] for policy_id in policy_ids}
-    asked = {"ids": list(policy_ids), "limit": MAX_USES}
+    asked = {"ids": list(policy_ids), "limit": limit}
     for use in await tx.all(ServiceUse, SELECT_SERVICES_OF, asked):
         uses[use.escalation_policy_id].append(use)
     return uses
 
 
-async def policies_using(tx: Tx, schedule_ids: Sequence[str]) -> dict[str, list[PolicyUse]]:
-    """Which policies point at each schedule; at most 200 in all."""
+async def policies_using(
+    tx: Tx, schedule_ids: Sequence[str], *, limit: int = MAX_USES
+) -> dict[str, list[PolicyUse]]:
+    """Which policies point at each schedule; at most `limit` in all."""
     uses: dict[str, list[PolicyUse]] = {schedule_id: [] for schedule_id in schedule_ids}
-    asked = {"ids": list(schedule_ids), "limit": MAX_USES}
+    asked = {"ids": list(schedule_ids), "limit": limit}
     for use in await tx.all(PolicyUse, SELECT_POLICIES_USING, asked):
         uses[use.schedule_id].append(use)
     return uses

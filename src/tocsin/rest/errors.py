@@ -44,7 +44,7 @@ WIRE_NAMES = {
     "contact_method_id": "contact_method",
     "delay_seconds": "start_delay_in_minutes",
     "urgency_rule": "incident_urgency_rule",
-    "overrides": "overrides",
+    "team": "teams",
 }
 
 

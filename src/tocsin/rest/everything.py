@@ -1,6 +1,15 @@
 """The table of all that the API serves."""
 
-from tocsin.rest import abilities, contact_methods, fixed, teams, users
+from tocsin.rest import (
+    abilities,
+    contact_methods,
+    fixed,
+    integrations,
+    policies,
+    services,
+    teams,
+    users,
+)
 from tocsin.rest.resource import Operation, Resource
 
 RESOURCES: tuple[Resource, ...] = (
@@ -8,6 +17,9 @@ RESOURCES: tuple[Resource, ...] = (
     contact_methods.CONTACT_METHOD,
     contact_methods.NOTIFICATION_RULE,
     teams.TEAM,
+    services.SERVICE,
+    integrations.INTEGRATION,
+    policies.ESCALATION_POLICY,
     fixed.PRIORITY,
     fixed.VENDOR,
     fixed.LICENSES,
@@ -17,5 +29,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *users.OPERATIONS,
     *contact_methods.OPERATIONS,
     *teams.OPERATIONS,
+    *services.OPERATIONS,
+    *integrations.OPERATIONS,
+    *policies.OPERATIONS,
     *fixed.OPERATIONS,
 )

@@ -29,7 +29,7 @@ def read_fields(
     for field in fields:
         if field.write is not None and field.name in body:
             found[field.name] = convert(field.name, body[field.name], field.write)
-        elif creating and field.required:
+        if creating and field.required and found.get(field.name) is None:
             raise invalid(f"{field.name} is required")
     return found
 

@@ -1,6 +1,7 @@
 """The door of the catalog: services, and the integrations through which machines report."""
 
 from tocsin.catalog.actions.catalog import (
+    count_services,
     create_service,
     delete_service,
     get_service,
@@ -15,6 +16,7 @@ from tocsin.catalog.actions.integrations import (
     get_integration,
     integrations_by_ids,
     integrations_of,
+    keys_of,
     remove_integration,
     rename_integration,
     reveal_key,
@@ -24,6 +26,7 @@ from tocsin.catalog.actions.integrations import (
 
 __all__ = [
     "add_integration",
+    "count_services",
     "create_service",
     "delete_service",
     "get_integration",
@@ -31,6 +34,7 @@ __all__ = [
     "incidents_opened",
     "integrations_by_ids",
     "integrations_of",
+    "keys_of",
     "list_services",
     "remove_integration",
     "rename_integration",

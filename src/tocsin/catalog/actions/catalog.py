@@ -120,10 +120,14 @@ async def list_services(
     query: str | None = None,
     team_ids: Sequence[str] | None = None,
     policy_id: str | None = None,
+    name: str | None = None,
+    descending: bool = False,
     cursor: str | None = None,
+    offset: int = 0,
     limit: int = 25,
 ) -> Page[Service]:
-    """Services that the actor may see, by name. `query` is part of a name."""
+    """Services that the actor may see, by name. `query` is part of a name, `name` all of it. Pages
+    are turned by `cursor`; clients that count, or want the other order, use `offset`."""
     require_somewhere(actor, Permission.VIEW)
     visible = visible_teams(actor)
     after_name, after_id = read_cursor(cursor, 2)
@@ -135,12 +139,35 @@ async def list_services(
             "team_ids": None if team_ids is None else list(team_ids),
             "visible": None if visible is None else list(visible),
             "policy_id": policy_id,
+            "name": name,
+            "descending": descending,
             "after_name": after_name,
             "after_id": after_id,
+            "offset": offset,
             "limit": checked_limit(limit) + 1,
         },
     )
     return page_of(rows, limit, lambda service: (service.name.lower(), service.id))
+
+
+async def count_services(
+    tx: Tx,
+    actor: Actor,
+    *,
+    query: str | None = None,
+    team_ids: Sequence[str] | None = None,
+    name: str | None = None,
+) -> int:
+    """How many services `list_services` would list in all."""
+    require_somewhere(actor, Permission.VIEW)
+    visible = visible_teams(actor)
+    asked = {
+        "query": query or None,
+        "team_ids": None if team_ids is None else list(team_ids),
+        "visible": None if visible is None else list(visible),
+        "name": name,
+    }
+    return int(await tx.value(store.COUNT_SERVICES, asked))
 
 
 async def incidents_opened(tx: Tx, service_ids: Sequence[str], at: datetime) -> None:

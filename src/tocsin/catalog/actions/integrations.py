@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tocsin.accounts import audit
-from tocsin.accounts.access import Permission, require
+from tocsin.accounts.access import Permission, allowed, require
 from tocsin.accounts.model import Actor
 from tocsin.accounts.validation import line
 from tocsin.catalog import store
@@ -94,6 +94,23 @@ async def reveal_key(tx: Tx, actor: Actor, box: SecretBox, integration_id: str) 
     await _require(tx, actor, integration.service_id)
     sealed = await tx.value(store.SELECT_SEALED_KEY, {"id": integration_id})
     return box.decrypt(bytes(sealed), _context(integration_id))
+
+
+async def keys_of(
+    tx: Tx, actor: Actor, box: SecretBox, integrations: Sequence[Integration]
+) -> dict[str, str]:
+    """The keys in clear, by integration, of those services that the actor may manage."""
+    services = await services_by_ids(tx, [integration.service_id for integration in integrations])
+    wanted = [
+        integration.id
+        for integration in integrations
+        if integration.service_id in services
+        and allowed(actor, Permission.MANAGE_SERVICES, services[integration.service_id].team_id)
+    ]
+    if not wanted:
+        return {}
+    rows = await tx.tuples(store.SELECT_SEALED_KEYS, {"ids": wanted})
+    return {id: box.decrypt(bytes(sealed), _context(id)) for id, sealed in rows}
 
 
 async def get_integration(tx: Tx, actor: Actor, integration_id: str) -> Integration:

@@ -12,6 +12,8 @@ from tocsin.escalations.actions.climbing import (
     write_runs,
 )
 from tocsin.escalations.actions.policies import (
+    PolicyFilter,
+    count_policies,
     create_policy,
     delete_policy,
     get_policy,
@@ -21,8 +23,10 @@ from tocsin.escalations.actions.policies import (
 )
 
 __all__ = [
+    "PolicyFilter",
     "catch_all",
     "climb",
+    "count_policies",
     "create_policy",
     "delete_policy",
     "get_policy",

@@ -85,22 +85,52 @@ async def get_policy(tx: Tx, actor: Actor, policy_id: str) -> Policy:
     return policy
 
 
+class PolicyFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which policies a list shows; None does not restrict. `query` is part of a name, `user_ids`
+    are targets of a level."""
+
+    query: str | None = None
+    team_ids: Sequence[str] | None = None
+    user_ids: Sequence[str] | None = None
+
+
 async def list_policies(
-    tx: Tx, actor: Actor, *, limit: int, offset: int = 0, query: str | None = None
+    tx: Tx,
+    actor: Actor,
+    *,
+    limit: int,
+    offset: int = 0,
+    query: str | None = None,
+    wanted: PolicyFilter | None = None,
+    descending: bool = False,
 ) -> list[Policy]:
     """Policies the actor may see, by name; `query` is part of a name. At most 1,000 at a time."""
-    teams = access.visible_teams(actor)
     rows = await tx.tuples(
         store.SELECT_POLICY_PAGE,
         {
-            "query": query or None,
-            "teams": None if teams is None else list(teams),
+            **_filter(actor, wanted or PolicyFilter(query=query)),
+            "descending": descending,
             "limit": max(0, min(limit, MAX_PAGE)),
             "offset": max(0, offset),
         },
     )
     found = await store.policies(tx, [row[0] for row in rows])
     return [found[row[0]] for row in rows]
+
+
+async def count_policies(tx: Tx, actor: Actor, wanted: PolicyFilter) -> int:
+    """How many policies `list_policies` would list in all."""
+    return int(await tx.value(store.COUNT_POLICIES, _filter(actor, wanted)))
+
+
+def _filter(actor: Actor, wanted: PolicyFilter) -> dict[str, Any]:
+    teams = access.visible_teams(actor)
+    return {
+        "query": wanted.query or None,
+        "teams": None if teams is None else list(teams),
+        "team_ids": None if wanted.team_ids is None else list(wanted.team_ids),
+        "user_ids": None if wanted.user_ids is None else list(wanted.user_ids),
+    }
 
 
 async def policies_by_ids(tx: Tx, policy_ids: Sequence[str]) -> dict[str, Policy]:
