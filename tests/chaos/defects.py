@@ -192,8 +192,11 @@ SCENARIOS = (
         process_dies_after_commit,
         ("publish_after_commit",),
         roles={"one": "all"},
-        first_start={"TOCSIN_CRASH_AT": "intake.committed:20"},
-        mix=Mix(new=0.5),
+        first_start={"TOCSIN_CRASH_AT": "intake.committed:5"},
+        # Every event opens an incident, and the first of a person are sent alone.
+        mix=Mix(new=1.0),
+        # What the dead process had leased is taken up when its lease has run out.
+        settle_seconds=LEASE_SECONDS + 8.0,
     ),
     Scenario(
         "two nodes race",
