@@ -37,11 +37,13 @@ async def test_many_requests_share_few_commits_and_all_are_kept(database: Databa
     commit = GroupCommit(database, LogicalClock())
     await asyncio.gather(*(commit.accept(row(number)) for number in range(2500)))
     rows = await stored(database)
-    assert [(r["dedup_key"], r["body"]) for r in rows] == [
+    # Those that wait together have no order among themselves.
+    assert sorted((r["dedup_key"], r["body"]) for r in rows) == sorted(
         (f"key{number}", b"{%d\x00\xff}" % number) for number in range(2500)
-    ]
+    )
     assert all(r["waits"] == r["seq"] and r["slice"] == 3 for r in rows)
-    assert commit.commits == 3
+    # Batches of at most a thousand, and half of what waits in each.
+    assert commit.commits <= 15
 
 
 async def test_rows_of_several_destinations_stay_apart(database: Database) -> None:

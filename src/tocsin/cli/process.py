@@ -27,7 +27,8 @@ log = logs.get(__name__)
 
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 15.0
-DOOR_CONNECTIONS = 2
+# Two batches of events, and a look-up of a key.
+DOOR_CONNECTIONS = 3
 COLLECT_AFTER = 20_000
 
 
