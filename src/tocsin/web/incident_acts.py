@@ -12,10 +12,9 @@ from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.model import Urgency
-from tocsin.queries import incidents as queries
 from tocsin.web import formats, local_times
 from tocsin.web.incident import shown
-from tocsin.web.incidents_list import LIST, MOST_NUMBER_DIGITS, reassignment
+from tocsin.web.incidents_list import LIST, merge_target, reassignment
 from tocsin.web.page import Page, post
 from tocsin.web.visit import Visit
 
@@ -125,12 +124,7 @@ async def title(tx: Tx, visit: Visit, id: str) -> Said:
 
 async def merge(tx: Tx, visit: Visit, id: str) -> Said:
     """Let this incident go into another one."""
-    typed = visit.field("into").removeprefix("#")
-    target = None
-    if typed.isascii() and typed.isdigit() and len(typed) <= MOST_NUMBER_DIGITS:
-        target = await queries.id_of_number(tx, int(typed))
-    if target is None:
-        raise Invalid("into", f"there is no incident #{typed[:30]}")
+    target = await merge_target(tx, visit.field("into"))
     if target == id:
         raise Invalid("into", "an incident cannot be merged into itself")
     merged = await incidents.merge(tx, visit.actor, target, [id], visit.now)

@@ -159,13 +159,28 @@ def _address(visit: Visit, **changes: str) -> str:
 
 async def by_number(visit: Visit) -> Response:
     """The incident people speak of by its number."""
-    digits = visit.path("number").removeprefix("#")
-    if digits.isascii() and digits.isdigit() and len(digits) <= MOST_NUMBER_DIGITS:
-        async with visit.tx() as tx:
-            found = await queries.id_of_number(tx, int(digits))
-        if found is not None:
-            return RedirectResponse(f"{LIST}/{found}", status_code=303)
-    raise NotFound("incident", f"#{digits[:30]}")
+    typed = visit.path("number")
+    async with visit.tx() as tx:
+        found = await numbered(tx, typed)
+    if found is None:
+        raise NotFound("incident", f"#{typed.removeprefix('#')[:30]}")
+    return RedirectResponse(f"{LIST}/{found}", status_code=303)
+
+
+async def numbered(tx: Tx, typed: str) -> str | None:
+    """The id of the incident with a number as people write it, with or without its sign."""
+    digits = typed.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= MOST_NUMBER_DIGITS):
+        return None
+    return await queries.id_of_number(tx, int(digits))
+
+
+async def merge_target(tx: Tx, typed: str) -> str:
+    """The incident that others are merged into, by its number. Raises Invalid."""
+    found = await numbered(tx, typed)
+    if found is None:
+        raise Invalid("into", f"there is no incident #{typed.removeprefix('#')[:30]}")
+    return found
 
 
 async def new(visit: Visit) -> Response:
@@ -272,7 +287,9 @@ async def _act(tx: Tx, visit: Visit, act: str, value: str, ids: list[str]) -> st
         await incidents.reassign(tx, actor, ids, to, now)
         return f"Reassigned {count}. Those who have it now are paged."
     if act == "merge":
-        target = await _merge_target(tx, visit, ids)
+        # Without a number: into the oldest of those selected.
+        typed = visit.field("into")
+        target = await merge_target(tx, typed) if typed else min(ids)
         sources = [id for id in ids if id != target]
         if not sources:
             raise Invalid("merge", "select the incidents to merge besides the one they go into")
@@ -294,19 +311,6 @@ def reassignment(visit: Visit) -> Reassignment:
     if not people and policy is None:
         raise Invalid("to", "choose a person or an escalation policy")
     return Reassignment(user_ids=tuple(dict.fromkeys(people)), policy_id=policy)
-
-
-async def _merge_target(tx: Tx, visit: Visit, ids: list[str]) -> str:
-    """The incident of the number that was typed, else the oldest of those selected."""
-    typed = visit.field("into").removeprefix("#")
-    if not typed:
-        return min(ids)
-    found = None
-    if typed.isascii() and typed.isdigit() and len(typed) <= MOST_NUMBER_DIGITS:
-        found = await queries.id_of_number(tx, int(typed))
-    if found is None:
-        raise Invalid("into", f"there is no incident #{typed[:30]}")
-    return found
 
 
 PAGES: tuple[Page, ...] = (

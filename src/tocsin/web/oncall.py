@@ -10,7 +10,6 @@ import msgspec
 from starlette.responses import Response
 
 from tocsin.accounts.access import Permission, allowed_somewhere
-from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.core.timezones import zone
 from tocsin.escalations import actions as escalations
@@ -68,7 +67,8 @@ async def page(visit: Visit) -> Response:
     """The page, and (by hx-select) each part of it that changes."""
     async with visit.tx() as tx:
         policies = await escalations.list_policies(tx, visit.actor, limit=MAX_POLICIES)
-        heads = await _schedules(tx, visit)
+        offered = await schedules.page(tx, visit.actor, limit=MAX_SCHEDULES)
+        heads = offered.items
         found = await rota.read(
             tx, visit.now, policies=policies, schedule_ids=[head.id for head in heads]
         )
@@ -101,6 +101,7 @@ async def page(visit: Visit) -> Response:
         gaps=gaps,
         may_take=may_take,
         turn=found.turn(),
+        cut_off=len(policies) == MAX_POLICIES or offered.next is not None,
     )
 
 
@@ -142,11 +143,6 @@ def proof(method: ContactMethod, now: datetime) -> str:
     if method.proven_at is None:
         return "unproven"
     return "old" if now - method.proven_at > PROOF_AGES_AFTER else "works"
-
-
-async def _schedules(tx: Tx, visit: Visit) -> list[ScheduleHead]:
-    found = await schedules.page(tx, visit.actor, limit=MAX_SCHEDULES)
-    return list(found.items)
 
 
 def duties_of(policies: list[Policy], found: Rota, user_id: str) -> list[Duty]:
