@@ -181,6 +181,19 @@ async def test_on_call_says_until_when_and_who_is_next(world: World, ann: Visito
     assert "phone was never proven." in said
 
 
+async def test_parts_that_say_who_is_on_call_fetch_themselves_at_the_hand_off(
+    world: World, ann: Visitor
+) -> None:
+    schedule_id = await weekly(world, "ann", "bob")
+    await world.service("checkout", [[schedule_id]])
+    for path in ("/app/oncall", "/app/schedules", f"/app/schedules/{schedule_id}", "/app/services"):
+        page = await ann.get(path)
+        (delay,) = set(re.findall(r'hx-trigger="live, load delay:(\d+)s"', page))
+        wakes = world.clock.now() + timedelta(seconds=int(delay))
+        handoff = MONDAY + timedelta(seconds=WEEK)
+        assert handoff < wakes <= handoff + timedelta(seconds=2), path
+
+
 async def test_taking_a_shift_is_an_override_until_the_hand_off(world: World, ann: Visitor) -> None:
     schedule_id = await weekly(world, "bob", "ann")
     await ann.get("/app/oncall")
