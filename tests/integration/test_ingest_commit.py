@@ -54,7 +54,9 @@ async def test_rows_of_several_destinations_stay_apart(database: Database) -> No
     ]
     given = [Accepted(destination=places[n % 5], dedup_key=None, body=b"x" * n) for n in range(50)]
     await asyncio.gather(*(commit.accept(each) for each in given))
-    for number, kept in enumerate(await stored(database)):
+    rows = sorted(await stored(database), key=lambda kept: len(kept["body"]))
+    assert len(rows) == 50
+    for number, kept in enumerate(rows):
         place = number % 5
         assert (kept["service_id"], kept["integration_id"]) == (f"PS{place}", f"PI{place}")
         assert (kept["slice"], kept["format"], kept["dedup_key"]) == (place, f"f{place}", None)
