@@ -56,6 +56,8 @@ class Call:
         self.now = now
         self.body: dict[str, Any] = {}
         self.status: int | None = None
+        # What a handler found and its fields are to show.
+        self.notes: dict[str, Any] = {}
         self._query = query
         self._actor: Actor | None = None
         self._tx: Tx | None = None

@@ -99,4 +99,4 @@ def of_problem(problem: Problem) -> ApiError:
 
 def of_conflict(conflict: Conflict) -> ApiError:
     """Two requests wanted the same unique value at the same time."""
-    return invalid(f"{conflict.constraint}: is already taken")
+    return invalid(f"{conflict.constraint.rpartition('_')[2]} is already taken")

@@ -151,7 +151,7 @@ def of(resource: Resource) -> list[Operation]:
                 summary=f"Get: {word}",
                 tag=tag,
                 handle=one(resource),
-                params=include,
+                params=(*resource.get_params, *include),
                 gives=kind,
             )
         )

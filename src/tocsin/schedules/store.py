@@ -39,7 +39,14 @@ where deleted_at is null
   and (%(team_ids)s::text[] is null or team_id = any(%(team_ids)s::text[]))
   and (%(after_name)s::text is null
     or (lower(name), id) > (lower(%(after_name)s::text), %(after_id)s::text))
-order by lower(name), id limit %(limit)s
+order by lower(name), id limit %(limit)s offset %(offset)s
+"""
+
+COUNT = """
+select count(*) from schedules
+where deleted_at is null
+  and (%(query)s::text is null or strpos(lower(name), lower(%(query)s::text)) > 0)
+  and (%(team_ids)s::text[] is null or team_id = any(%(team_ids)s::text[]))
 """
 
 INSERT_SCHEDULE = """
@@ -152,9 +159,10 @@ async def page(
     query: str | None,
     team_ids: Sequence[str] | None,
     after: tuple[str | None, ...],
+    offset: int,
     limit: int,
 ) -> list[ScheduleHead]:
-    """Schedules by name, from the one after `after` (its name and id)."""
+    """Schedules by name, from the one after `after` (its name and id), or from `offset`."""
     return await tx.all(
         ScheduleHead,
         PAGE,
@@ -163,9 +171,16 @@ async def page(
             "team_ids": None if team_ids is None else list(team_ids),
             "after_name": after[0],
             "after_id": after[1],
+            "offset": offset,
             "limit": limit,
         },
     )
+
+
+async def count(tx: Tx, *, query: str | None, team_ids: Sequence[str] | None) -> int:
+    """How many schedules there are in all."""
+    teams = None if team_ids is None else list(team_ids)
+    return int(await tx.value(COUNT, {"query": query, "team_ids": teams}))
 
 
 async def load(

@@ -6,17 +6,31 @@ Each change checks access first and writes its audit row in the same transaction
 from tocsin.schedules.actions.edits import create, delete, preview, update
 from tocsin.schedules.actions.overrides import OverrideOutcome, add_overrides, remove_override
 from tocsin.schedules.actions.questions import final_shifts, next_handoffs, on_call, shifts_at
-from tocsin.schedules.actions.reading import get, page, rendered
+from tocsin.schedules.actions.reading import (
+    count,
+    get,
+    head,
+    heads_by_ids,
+    in_force,
+    overrides_within,
+    page,
+    rendered,
+)
 
 __all__ = [
     "OverrideOutcome",
     "add_overrides",
+    "count",
     "create",
     "delete",
     "final_shifts",
     "get",
+    "head",
+    "heads_by_ids",
+    "in_force",
     "next_handoffs",
     "on_call",
+    "overrides_within",
     "page",
     "preview",
     "remove_override",
