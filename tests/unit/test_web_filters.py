@@ -25,9 +25,12 @@ moments = st.datetimes(
     [
         (NOW, "03:12"),
         (NOW - timedelta(days=1, hours=3), f"Wed{NB}00:12"),
-        (NOW - timedelta(days=6), f"Fri{NB}03:12"),
+        (NOW - timedelta(days=2), f"Tue{NB}03:12"),
+        (NOW - timedelta(days=3), f"19{NB}Oct, 03:12"),
+        (NOW - timedelta(days=6), f"16{NB}Oct, 03:12"),
         (NOW - timedelta(days=7), f"15{NB}Oct, 03:12"),
         (NOW + timedelta(days=4), f"Mon{NB}02:12"),
+        (NOW + timedelta(days=5), f"27{NB}Oct, 02:12"),
         (NOW - timedelta(days=400), f"17{NB}Sep{NB}2025, 03:12"),
     ],
 )

@@ -18,6 +18,7 @@ PERSON_FILLS = 6
 
 # How long a relative time still says "now", in seconds.
 NOW_WITHIN = 5
+DAYS_BEFORE, DAYS_AFTER = 2, 4
 
 
 def local(at: datetime, zone: str) -> datetime:
@@ -51,14 +52,15 @@ def date(at: datetime, zone: str) -> str:
 def moment(at: datetime, zone: str, now: datetime, *, seconds: bool = False) -> str:
     """The shortest absolute form that cannot be misread.
 
-    Today `03:12`, within six days `Fri 09:00`, this year `14 Aug, 09:00`, else with the year.
+    Today `03:12`, near today `Fri 09:00`, this year `14 Aug, 09:00`, else with the year. Near are
+    the two days before and the four after: seven days in all, so that no weekday comes twice.
     """
     here, today = local(at, zone), local(now, zone)
     text = clock(at, zone, seconds=seconds)
-    days = abs((here.date() - today.date()).days)
+    days = (here.date() - today.date()).days
     if days == 0:
         return text
-    if days <= 6:
+    if -DAYS_BEFORE <= days <= DAYS_AFTER:
         return f"{DAYS[here.weekday()]}{NBSP}{text}"
     if here.year == today.year:
         return f"{here.day}{NBSP}{MONTHS[here.month - 1]}, {text}"
