@@ -58,6 +58,16 @@ def test_a_small_difference_is_slewed_away_slowly() -> None:
     assert step == pytest.approx(SLEW_PER_SECOND * 10.0)
 
 
+@pytest.mark.parametrize("difference", [1.5, -1.5, 0.001])
+def test_after_a_long_break_a_difference_is_made_up_for_and_not_overdone(difference: float) -> None:
+    clock = anchored()
+    base = clock._base
+    # A database that was away for hours, or a machine that slept through the night.
+    clock.observe(clock.now() + timedelta(seconds=difference), since_last=8 * 3600.0)
+    step = (clock._base - base).total_seconds()
+    assert step == pytest.approx(difference, abs=0.01)
+
+
 def test_a_manual_clock_moves_only_forward() -> None:
     clock = ManualClock(START)
     clock.advance(timedelta(minutes=5))

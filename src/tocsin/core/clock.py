@@ -85,7 +85,8 @@ class LogicalClock:
         difference = (reference - self.now()).total_seconds()
         self.drift_seconds = difference
         if abs(difference) <= SLEW_LIMIT_SECONDS:
-            step = max(-1.0, min(1.0, difference)) * SLEW_PER_SECOND * since_last
+            # At most the whole of it: after a long break a part for each second would be far more.
+            step = difference * min(1.0, SLEW_PER_SECOND * since_last / max(1.0, abs(difference)))
             self._base += timedelta(seconds=step)
         return difference
 
