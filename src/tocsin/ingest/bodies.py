@@ -55,15 +55,15 @@ async def read(scope: Scope, receive: Receive, limit: int) -> bytes | Unread:
     encoding = header(scope, b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
         return Unread(_compressed(encoding), close=True)
-    message = await receive()
-    if message["type"] != "http.request":
-        raise Gone
-    if message.get("more_body", False):
-        try:
-            async with asyncio.timeout(READ_SECONDS):
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            message = await receive()
+            if message["type"] != "http.request":
+                raise Gone
+            if message.get("more_body", False):
                 return await _read_on(message, scope, receive, limit)
-        except TimeoutError as error:
-            raise TooSlow from error
+    except TimeoutError as error:
+        raise TooSlow from error
     body = bytes(message.get("body", b""))
     return body if len(body) <= limit else Unread(too_large(limit))
 
