@@ -1,7 +1,8 @@
 """A failing row never blocks the others: try the batch, then each row alone, push back the poison.
 
 A stage names two steps: `batch` works on whatever is due, and on an error each due row is tried in
-a transaction of its own; the one that still fails gets its error and a later `due_at`.
+a transaction of its own; the one that still fails gets its error and a later `due_at`. One that
+only met a lock stays due.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -69,6 +70,9 @@ class DueStage:
                 done += await self._attempt([row])
             except Unavailable:
                 raise
+            except Retry as error:
+                # Nothing is wrong with the row: it met a lock, and the next pass tries it again.
+                log.warning("row was busy", stage=self.work.name, row=row, error=str(error))
             except Exception as error:
                 log.exception("row pushed back", stage=self.work.name, row=row)
                 metrics.STAGE_RUNS.labels(self.work.name, "poison").inc()

@@ -1,8 +1,8 @@
 """What happens to incidents when time passes: timers and ladders. Called by the engine.
 
 Each call claims due incidents with SKIP LOCKED, so nodes share the work and one that a person holds
-is taken up a moment later. A batch fails as a whole; the engine then calls again with `only`,
-halving until the failing incident stands alone, and pushes that one back.
+is taken up a moment later. A batch fails as a whole; the engine then calls again with `only` for
+each incident that is due, and pushes back the one that still fails.
 """
 
 from collections.abc import Sequence
