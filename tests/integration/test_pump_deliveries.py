@@ -403,3 +403,19 @@ async def test_a_real_provider_on_loopback_busy_and_then_well(database: Database
     assert len(bodies) == 2
     assert await house.ledger("state, attempts") == [("sent", 2)]
     assert incident in json.dumps(bodies[1])
+
+
+@pytest.mark.parametrize("said", ["a\x00b", "half a character: \udc9f"])
+async def test_whatever_a_provider_says_its_yes_is_kept(database: Database, said: str) -> None:
+    house = await stand_up(database)
+    house.mail.answers.append(Sent(detail=said, provider_id=said))
+    await one_page(house)
+    await house.person("bob", "push")
+    (incident,) = await house.incidents()
+    await house.page("bob", [incident])
+    await house.pass_time(minutes=2)
+    assert await house.ledger("user_id, state, attempts") == [
+        ("alice", "sent", 1),
+        ("bob", "sent", 1),
+    ]
+    assert len(house.mail.tried) == len(house.push.tried) == 1

@@ -48,6 +48,7 @@ HOUSEKEEPING_SECONDS = 1.0
 MOST_RECEIPTS = 500
 RECEIPT_PAUSE_SECONDS = 0.2
 MAX_DETAIL = 300
+MAX_PROVIDER_ID = 500
 
 UNCOMMITTED_CLAIM = crash_points.point("deliveries.claim_uncommitted")
 CLAIMED = crash_points.point("deliveries.claimed")
@@ -331,9 +332,9 @@ class DeliveryPump:
             claim=claim,
             node=self.node,
             outcome=outcome,
-            detail=detail,
+            detail=_storable(detail),
             finished_at=self.clock.now(),
-            provider_id=provider_id,
+            provider_id=None if provider_id is None else _storable(provider_id)[:MAX_PROVIDER_ID],
             retry_after_seconds=retry_after_seconds,
         )
 
@@ -353,7 +354,7 @@ class DeliveryPump:
                 await self._record(batch)
             except (db.Unavailable, db.Retry):
                 raise
-            except db.DatabaseError:
+            except Exception:
                 await self._record_one_by_one(batch)
             del self._finished[: len(batch)]
 
@@ -363,7 +364,7 @@ class DeliveryPump:
                 await self._record([finished])
             except (db.Unavailable, db.Retry):
                 raise
-            except db.DatabaseError:
+            except Exception:
                 # Its lease runs out and it is taken back: told twice is better than not at all.
                 log.exception("receipt cannot be recorded", delivery=finished.claim.id)
 
@@ -374,6 +375,12 @@ class DeliveryPump:
         crash_points.reach(RECORDED)
         for finished in batch:
             _count(finished)
+
+
+def _storable(text: str) -> str:
+    """What a provider said, as PostgreSQL can keep it: without NUL and without half characters. A
+    receipt that cannot be kept would have the page sent again and again."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _count(finished: Finished) -> None:
