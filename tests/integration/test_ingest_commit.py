@@ -37,13 +37,11 @@ async def test_many_requests_share_few_commits_and_all_are_kept(database: Databa
     commit = GroupCommit(database, LogicalClock())
     await asyncio.gather(*(commit.accept(row(number)) for number in range(2500)))
     rows = await stored(database)
-    # Those that wait together have no order among themselves.
-    assert sorted((r["dedup_key"], r["body"]) for r in rows) == sorted(
+    assert [(r["dedup_key"], r["body"]) for r in rows] == [
         (f"key{number}", b"{%d\x00\xff}" % number) for number in range(2500)
-    )
+    ]
     assert all(r["waits"] == r["seq"] and r["slice"] == 3 for r in rows)
-    # Batches of at most a thousand, and half of what waits in each.
-    assert commit.commits <= 15
+    assert commit.commits == 3
 
 
 async def test_rows_of_several_destinations_stay_apart(database: Database) -> None:
@@ -54,9 +52,7 @@ async def test_rows_of_several_destinations_stay_apart(database: Database) -> No
     ]
     given = [Accepted(destination=places[n % 5], dedup_key=None, body=b"x" * n) for n in range(50)]
     await asyncio.gather(*(commit.accept(each) for each in given))
-    rows = sorted(await stored(database), key=lambda kept: len(kept["body"]))
-    assert len(rows) == 50
-    for number, kept in enumerate(rows):
+    for number, kept in enumerate(await stored(database)):
         place = number % 5
         assert (kept["service_id"], kept["integration_id"]) == (f"PS{place}", f"PI{place}")
         assert (kept["slice"], kept["format"], kept["dedup_key"]) == (place, f"f{place}", None)

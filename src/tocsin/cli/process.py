@@ -5,10 +5,11 @@ On a stop new work is refused first, what is in hand is finished, and the databa
 
 import asyncio
 import contextlib
+import errno
 import gc
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -27,8 +28,8 @@ log = logs.get(__name__)
 
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 15.0
-# Two batches of events, and a look-up of a key.
-DOOR_CONNECTIONS = 3
+
+DOOR_CONNECTIONS = 2
 COLLECT_AFTER = 20_000
 
 
@@ -72,11 +73,18 @@ def _keep_running(server: EmbeddedPostgres, done: threading.Event) -> None:
             log.exception("the embedded database does not start; trying again")
 
 
-async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
-    """Run until `stopping` is set; returns when everything in hand is finished."""
+async def serve(
+    settings: Settings, dsn: str, stopping: asyncio.Event, say: Callable[[str], None] = log.info
+) -> None:
+    """Run until `stopping` is set; returns when everything in hand is finished.
+
+    `say` is given what a person who started it wants to read, once it is ready.
+    """
     clock = LogicalClock()
     share = max(3, (settings.database_connections - DOOR_CONNECTIONS) // 2)
     async with contextlib.AsyncExitStack() as stack:
+        # A port that is taken is told before anything is changed in the database.
+        listener = stack.enter_context(_bind(settings))
         # Three pools: a busy engine never keeps an alert or a person waiting for a connection.
         pools = (
             Database(dsn, name="tocsin engine", size=share),
@@ -85,15 +93,15 @@ async def serve(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
             Database(dsn, name="tocsin front door", size=DOOR_CONNECTIONS, wait_seconds=3.0),
         )
         engine, web, door = [await stack.enter_async_context(pool) for pool in pools]
-        for name in await migrate(engine, clock.now()):
-            log.info("migrated", migration=name)
+        if ran := await migrate(engine, clock.now()):
+            log.info("the schema is up to date", migrations=ran)
         await nodes.join_time(engine, clock)
         program = Program(
             settings, clock=clock, database=engine, web_database=web, door_database=door
         )
         await program.prepare()
         _settle_memory()
-        await _run(program, settings, stopping)
+        await _run(program, settings, listener, stopping, say)
 
 
 def _settle_memory() -> None:
@@ -104,7 +112,13 @@ def _settle_memory() -> None:
     gc.set_threshold(COLLECT_AFTER, 10, 10)
 
 
-async def _run(program: Program, settings: Settings, stopping: asyncio.Event) -> None:
+async def _run(
+    program: Program,
+    settings: Settings,
+    listener: socket.socket,
+    stopping: asyncio.Event,
+    say: Callable[[str], None],
+) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             program.asgi,
@@ -118,13 +132,13 @@ async def _run(program: Program, settings: Settings, stopping: asyncio.Event) ->
             forwarded_allow_ips=settings.trusted_proxies or None,
         )
     )
+    listener.listen(4096)
     tasks: list[asyncio.Task[Any]] = [
-        asyncio.create_task(_serve_http(server, [_listen(settings)]), name="http"),
+        asyncio.create_task(_serve_http(server, [listener]), name="http"),
         asyncio.create_task(program.run(stopping), name="program"),
     ]
     try:
-        for line in await program.greeting():
-            log.info(line)
+        say(await program.greeting())
     except DatabaseError as error:
         # It serves all the same, and says more when the database is back.
         log.warning("the database went away at the start", error=str(error))
@@ -148,7 +162,7 @@ async def _serve_http(server: uvicorn.Server, sockets: list[socket.socket]) -> N
     await server._serve(sockets)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _bind(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -158,8 +172,15 @@ def _listen(settings: Settings) -> socket.socket:
         listener.close()
         raise StartError(
             f"port {settings.port} on {settings.host} cannot be used ({error.strerror}):"
-            " stop what uses it, or choose another with --port"
+            f" {_other_door(error)}"
         ) from error
-    listener.listen(4096)
     listener.setblocking(False)
     return listener
+
+
+def _other_door(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "give an address of this machine with --host; 0.0.0.0 is all of them"
+    if error.errno == errno.EACCES:
+        return "choose one from 1024 up with --port, and let a proxy take the lower one"
+    return "stop what uses it, or choose another with --port"

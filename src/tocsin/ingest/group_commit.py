@@ -1,17 +1,16 @@
 """Group commit: requests that wait at the same time share one transaction.
 
-While a batch is being committed the next one gathers, so batches grow with the load and no request
-waits on purpose; two may be in flight, so requests that wait at the same time have no order among
-themselves. Invariants: `accept` returns only after the commit of its row; a row that PostgreSQL
-refuses fails alone; what waits is bounded in rows and bytes; after a lost connection the outcome is
-unknown and the caller is told so, because telling the machine to send again is harmless (the dedup
-key is the same) and telling it "accepted" might not be true.
+While one batch is being committed the next one gathers, so the batch grows with the load and no
+request waits on purpose. One batch is in flight at a time: two were measured, and made smaller
+batches that cost more than they gained. Invariants: `accept` returns only after the commit of its
+row; a row that PostgreSQL refuses fails alone; what waits is bounded in rows and bytes; after a
+lost connection the outcome is unknown and the caller is told so, because telling the machine to
+send again is harmless (the dedup key is the same) and telling it "accepted" might not be true.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import cast
 
 from tocsin.core import crash_points, logs, planted_defects
 from tocsin.core.clock import Clock
@@ -29,10 +28,6 @@ BATCH_BYTES = 16 * 1024 * 1024
 WAITING_ROWS = 20_000
 WAITING_BYTES = 64 * 1024 * 1024
 FLUSH_SECONDS = 5.0
-# Two batches in flight: the database works on one while this process takes the next. A batch that
-# took all that waits would leave the two working in turns.
-IN_FLIGHT = 2
-LEAST_TO_HALVE = 16
 
 
 class Overloaded(Exception):
@@ -61,7 +56,7 @@ class GroupCommit:
         self._queue: deque[Waiting] = deque()
         self._rows = 0
         self._bytes = 0
-        self._flushers: set[asyncio.Task[None]] = set()
+        self._flusher: asyncio.Task[None] | None = None
 
     async def accept(self, row: Accepted) -> None:
         """Return once `row` is committed.
@@ -76,21 +71,16 @@ class GroupCommit:
         self._queue.append((row, future))
         self._rows += 1
         self._bytes += len(row.body)
-        if len(self._flushers) < IN_FLIGHT:
-            self._start()
+        if self._flusher is None:
+            self._flusher = loop.create_task(self._flush_all(), name="group commit")
         if planted_defects.ANSWER_BEFORE_COMMIT:
             return
         await future
 
     async def close(self) -> None:
         """Wait until everything that was brought has been answered."""
-        while self._flushers:
-            await asyncio.wait(self._flushers)
-
-    def _start(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._flush_all(), name="group commit")
-        self._flushers.add(task)
-        task.add_done_callback(self._flushers.discard)
+        while self._flusher is not None:
+            await asyncio.wait([self._flusher])
 
     async def _flush_all(self) -> None:
         batch: list[Waiting] = []
@@ -103,20 +93,15 @@ class GroupCommit:
                     self._rows -= len(batch)
                     self._bytes -= sum(len(row.body) for row, _ in batch)
         finally:
-            # In the same step as the last look at the queue: a row that comes after it finds a
-            # place free and starts a task of its own.
-            self._flushers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-            # Left over only when this task is being cancelled at exit, or died.
+            # Reached with something left only when this task is being cancelled at exit.
             self._fail(batch, Unavailable("stopping"))
-            if not self._flushers:
-                self._fail_queue(Unavailable("stopping"))
+            self._fail_queue(Unavailable("stopping"))
+            self._flusher = None
 
     def _take(self) -> list[Waiting]:
-        waiting = len(self._queue)
-        most = (waiting + 1) // 2 if waiting >= LEAST_TO_HALVE else waiting
         batch: list[Waiting] = []
         size = 0
-        while self._queue and len(batch) < min(most, BATCH_ROWS) and size < BATCH_BYTES:
+        while self._queue and len(batch) < BATCH_ROWS and size < BATCH_BYTES:
             batch.append(self._queue.popleft())
             size += len(batch[-1][0].body)
         return batch
