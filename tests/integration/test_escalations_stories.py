@@ -75,6 +75,20 @@ async def test_the_chosen_catch_all_comes_before_the_owner(database: Database) -
     assert await house.paged(outcome.incident_id) == [("carol", 1, "open")]
 
 
+async def test_a_chosen_catch_all_whom_nothing_reaches_is_no_end_to_it(database: Database) -> None:
+    house = await stand_up(database)
+    await house.person("mute", phone=False)
+    await house.rows(
+        "insert into instance (name, value) values ('catch_all_user_id', '\"mute\"') returning name"
+    )
+    nobody = await empty_schedule(house)
+    policy = await house.policy(level(schedule(nobody)), name="Nobody")
+    await house.service(policy, "none")
+    (outcome,) = await house.say(trigger("db"), service="none")
+    assert outcome.incident_id is not None
+    assert await house.paged(outcome.incident_id) == [("olga", 1, "open")]
+
+
 async def test_people_without_a_phone_and_people_who_left_are_passed_over(
     database: Database,
 ) -> None:

@@ -122,12 +122,15 @@ SELECT_PEOPLE = """
     from users u
     where u.id = any(%(ids)s) and u.deleted_at is null
 """
-# The person the operator chose, else the owner who has been there longest.
+# The person the operator chose, else the owner who has been there longest; but whom nothing reaches
+# comes after everybody who can be reached, because this is the last resort.
 SELECT_CATCH_ALL = """
     select u.id from users u
     where u.deleted_at is null and (u.role = 'owner' or u.id = (
         select value #>> '{}' from instance where name = 'catch_all_user_id'))
-    order by u.id = (
+    order by exists (
+        select from contact_methods m where m.user_id = u.id and m.deleted_at is null) desc,
+        u.id = (
         select value #>> '{}' from instance where name = 'catch_all_user_id') desc nulls last,
         u.created_at, u.id
     limit 1

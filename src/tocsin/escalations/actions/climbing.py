@@ -203,7 +203,8 @@ async def _scene(
 
 
 async def catch_all(tx: Tx) -> str | None:
-    """Who is paged when nobody else is: the person chosen, else the longest-standing owner."""
+    """Who is paged when nobody else is: the person chosen, else the longest-standing owner; of
+    these, one who has a contact method if there is any."""
     found: str | None = await tx.value(store.SELECT_CATCH_ALL)
     return found
 
