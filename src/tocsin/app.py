@@ -26,7 +26,7 @@ from tocsin.core.clock import Clock
 from tocsin.core.config import Settings
 from tocsin.core.crypto import SecretBox, Signer
 from tocsin.core.database import Database
-from tocsin.core.errors import Refused
+from tocsin.core.errors import Invalid, Refused
 from tocsin.core.http import Outbound
 from tocsin.core.outbound_guard import parse_allow_list
 from tocsin.engine import intake
@@ -97,7 +97,7 @@ class Program:
             incidents_url=settings.base_url + "/app/incidents",
             on_free=lambda: self.engine.wake("deliveries"),
         )
-        self.engine = Engine(database, clock, self._stages())
+        self.engine = Engine(database, clock, self._stages_of_role())
         self.live = LiveHub(web_database, clock)
         self.door = FrontDoor(
             IngestDeps(
@@ -108,7 +108,15 @@ class Program:
             )
         )
         self.web_deps = self._web_deps(web_database)
+        self.api = self._api()
         self.asgi = self._application()
+
+    def _stages_of_role(self) -> list[Stage]:
+        """A node that only serves keeps the time and says that it lives, and works at nothing."""
+        stages = self._stages()
+        if self.settings.role != "web":
+            return stages
+        return [stage for stage in stages if stage.name == "beat"]
 
     def _stages(self) -> list[Stage]:
         database, clock = self.database, self.clock
@@ -225,7 +233,7 @@ class Program:
         pages = web_routes.build(deps, all_pages.PAGES)
         faces = [*self.door.routes(), *watched, *one_tap.routes(replies), *pages]
         taken = [route.path for route in faces if isinstance(route, Route | Mount)]
-        return [*faces, Everything(self._api(), taken)]
+        return [*faces, Everything(self.api, taken)]
 
     def _api(self) -> Api:
         deps = RestDeps(
@@ -246,30 +254,40 @@ class Program:
     async def prepare(self) -> None:
         """What is done once before the first request: the owner, when settings name one."""
         settings = self.settings
-        if settings.admin_email and settings.admin_password:
-            new = NewUser(
-                name=settings.admin_email.partition("@")[0] or "Owner",
-                email=settings.admin_email,
-                password=settings.admin_password,
-            )
-            try:
-                async with self.database.transaction() as tx:
-                    if await accounts.needs_first_run(tx):
-                        await accounts.first_run(tx, new, self.clock.now())
-            except Refused:
-                # Another node made the owner first.
-                pass
+        if settings.admin_email or settings.admin_password:
+            await self._first_owner(settings.admin_email, settings.admin_password)
         await self.beat.run()
         if settings.role != "web":
             await self.watch.begin()
 
+    async def _first_owner(self, email: str | None, password: str | None) -> None:
+        """The settings count only while there is nobody: later they are not even looked at."""
+        async with self.database.transaction() as tx:
+            if not await accounts.needs_first_run(tx):
+                return
+        if not (email and password):
+            given, missing = ("EMAIL", "PASSWORD") if email else ("PASSWORD", "EMAIL")
+            raise Refused(
+                "first_owner",
+                f"TOCSIN_ADMIN_{given} alone makes no account: set TOCSIN_ADMIN_{missing} as well,"
+                " or neither and make the first account in the browser",
+            )
+        new = NewUser(name=email.partition("@")[0] or "Owner", email=email, password=password)
+        try:
+            async with self.database.transaction() as tx:
+                if await accounts.needs_first_run(tx):
+                    await accounts.first_run(tx, new, self.clock.now())
+        except Invalid as error:
+            raise Invalid(f"TOCSIN_ADMIN_{error.field.upper()}", error.message) from error
+        except Refused:
+            # Another node made the owner first.
+            pass
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Everything that runs by itself on this node, until `stopping` is set."""
-        parts = [self._forget_keys(stopping)]
+        parts = [self._forget_keys(stopping), self.engine.run(stopping)]
         if self.settings.role != "engine":
             parts.append(self.live.run(stopping))
-        if self.settings.role != "web":
-            parts.append(self.engine.run(stopping))
         await asyncio.gather(*parts)
 
     async def _forget_keys(self, stopping: asyncio.Event) -> None:
@@ -298,14 +316,17 @@ class Program:
         await self.outbound.aclose()
         await self.beat.leave()
 
-    async def greeting(self) -> list[str]:
-        """What a person who started this wants to read."""
-        url = self.settings.base_url
+    async def greeting(self) -> str:
+        """What a person who started this wants to read, in one sentence."""
+        settings = self.settings
+        if settings.role == "engine":
+            return f"Tocsin's engine is ready: {settings.listen_url}/readyz says how it is"
         async with self.database.transaction() as tx:
             first = await accounts.needs_first_run(tx)
+        page = f"{settings.base_url}/app"
         if first:
-            return [f"Tocsin is ready: open {url}/app to make the first account and set it up."]
-        return [f"Tocsin is ready: sign in at {url}/app"]
+            return f"Tocsin is ready: open {page} to make the first account and set it up"
+        return f"Tocsin is ready: sign in at {page}"
 
 
 def _channel_settings(settings: Settings) -> ChannelSettings:

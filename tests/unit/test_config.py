@@ -49,6 +49,32 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert any("must be one of all, web, engine" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("TOCSIN_DATABASE_URL", "mysql://db/tocsin", "postgresql://USER:PASSWORD@HOST/DATABASE"),
+        ("TOCSIN_OUTBOUND_ALLOW", "10.0.0.0/99", "'10.0.0.0/99' is neither a network"),
+        ("TOCSIN_OUTBOUND_ALLOW", "ntfy.lan:99999", "the port must be from 1 to 65535"),
+        ("TOCSIN_SMTP_USER_FILE", "/no/such", "TOCSIN_SMTP_USER_FILE names /no/such: No such file"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_starts(variable: str, value: str, says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load({}, {variable: value})
+    assert variable.removesuffix("_FILE") in str(raised.value)
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:b@h/d", "postgres:///d", "host=/run dbname=d", ""])
+def test_each_form_of_a_database_url(url: str) -> None:
+    assert load({}, {"TOCSIN_DATABASE_URL": url}).database_url == (url or None)
+
+
+def test_a_name_in_the_table_can_be_copied() -> None:
+    shown_names = run("config", "print").out.split()
+    assert {setting.variable for setting in SETTINGS} <= set(shown_names)
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "8 080", ""])
 def test_a_port_is_a_port(port: str) -> None:
     with pytest.raises(ConfigError, match="TOCSIN_PORT"):
@@ -86,6 +112,7 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     names = [setting.name for setting in SETTINGS if setting.secret]
     assert {"smtp_password", "master_key", "database_url", "admin_password"} <= set(names)
     given = {name: f"https://{secret}" for name in names}
+    given["database_url"] = f"postgresql://{secret}:{secret}@{secret}/{secret}"
     for setting, text in shown(load(given, {})):
         assert secret not in text, setting.name
         assert (text == "********") == (setting.name in names)

@@ -27,8 +27,10 @@ def print_settings(as_json: bool, **flags: Any) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(values)).decode())
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Variable", "Value", "What it is"):
-        table.add_column(heading, overflow="fold")
+    # A name that is broken in two cannot be copied.
+    table.add_column("Variable", no_wrap=True)
+    table.add_column("Value", overflow="fold")
+    table.add_column("What it is", overflow="fold")
     for setting, text in rows:
         table.add_row(
             setting.variable, text or f"({setting.shown_default or 'not set'})", setting.help

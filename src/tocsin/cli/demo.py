@@ -67,7 +67,7 @@ def demo(fresh: bool, **flags: Any) -> None:
                 f"  Password  {access.password}\n\nCtrl-C ends it; `tocsin demo` goes on with it,"
                 " `tocsin demo --fresh` begins again.\n"
             )
-            uvloop.run(serve.run(settings, dsn))
+            uvloop.run(serve.run(settings, dsn, say=lambda _: None))
     except (EmbeddedPostgresError, DatabaseError, UnsafeServer, process.StartError) as error:
         click.echo(f"tocsin: cannot start: {error}", err=True)
         sys.exit(1)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -17,6 +18,8 @@ from tocsin.core.database import Unavailable, UnsafeServer
 from tocsin.core.embedded_postgres import EmbeddedPostgresError
 from tocsin.core.migrate import SchemaError
 
+log = logs.get(__name__)
+
 
 @click.command()
 @settings_options()
@@ -29,7 +32,7 @@ def serve(**flags: Any) -> None:
     logs.configure(as_json=as_json, level=settings.log_level)
     try:
         with process.database_server(settings) as dsn:
-            uvloop.run(run(settings, dsn))
+            uvloop.run(run(settings, dsn, log.info if as_json else _print))
     except (
         CryptoError,
         EmbeddedPostgresError,
@@ -40,12 +43,18 @@ def serve(**flags: Any) -> None:
     ) as error:
         click.echo(f"tocsin: cannot start: {error}", err=True)
         sys.exit(1)
+    (log.info if as_json else _print)("Tocsin has stopped")
 
 
-async def run(settings: Settings, dsn: str) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def _print(line: str) -> None:
+    """For a person at a terminal: among the lines of a log the address would be lost."""
+    click.echo(f"\n  {line}\n", err=True)
+
+
+async def run(settings: Settings, dsn: str, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `say` tells what a person wants to know."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    await process.serve(settings, dsn, stopping)
+    await process.serve(settings, dsn, stopping, say)

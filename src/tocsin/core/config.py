@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from tocsin.core.outbound_guard import parse_allow_list
+
 PREFIX = "TOCSIN_"
 
 
@@ -91,6 +93,20 @@ def _url(value: str) -> str | None:
     return value.rstrip("/")
 
 
+def _database_url(value: str) -> str | None:
+    if not value:
+        return None
+    # PostgreSQL also knows the form "host=... dbname=...".
+    if not value.startswith(("postgresql://", "postgres://")) and "=" not in value:
+        raise ValueError("must look like postgresql://USER:PASSWORD@HOST/DATABASE")
+    return value
+
+
+def _allow_list(value: str) -> str:
+    parse_allow_list(value)
+    return value
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(name="host", parse=_text, default="127.0.0.1", help="Address to listen on."),
     Setting(name="port", parse=_whole(0, 65535), default=8080, help="Port to listen on."),
@@ -109,7 +125,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="database_url",
-        parse=_optional,
+        parse=_database_url,
         default=None,
         secret=True,
         shown_default="the embedded PostgreSQL",
@@ -164,7 +180,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="outbound_allow",
-        parse=_text,
+        parse=_allow_list,
         default="",
         help="Private networks and hosts that may be called, with commas: 10.0.0.0/8, ntfy.lan.",
     ),
@@ -270,8 +286,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def base_url(self) -> str:
         """The public URL without a trailing slash."""
-        if self.public_url:
-            return self.public_url
+        return self.public_url or self.listen_url
+
+    @property
+    def listen_url(self) -> str:
+        """Where this process itself answers, seen from its own machine."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
@@ -290,7 +309,7 @@ def load(
         try:
             given = _given(setting, flags or {}, environment)
             values[setting.name] = setting.default if given is None else setting.parse(given)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             problems.append(f"{setting.variable} (or {setting.flag}): {error}")
     if problems:
         raise ConfigError("\n".join(problems))
@@ -307,8 +326,17 @@ def _given(
     if file is not None:
         if setting.variable in environment:
             raise ValueError(f"is set twice, also as {setting.variable}_FILE: keep one")
-        return Path(file).read_text("utf-8").rstrip("\r\n")
+        return _content(Path(file), setting.variable + "_FILE")
     return environment.get(setting.variable)
+
+
+def _content(file: Path, variable: str) -> str:
+    try:
+        return file.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"{variable} names {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{variable} names {file}, which is not UTF-8 text") from None
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
