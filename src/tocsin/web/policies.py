@@ -103,7 +103,7 @@ async def _preview(
 ) -> tuple[list[Rung], str]:
     """Who would be paged if an incident opened now and nobody answered, and why it ends; the why is
     empty when it goes on beyond the steps shown."""
-    catch_all = (await accounts.instance(tx)).catch_all_user_id
+    catch_all = await escalations.catch_all(tx)
     wanted = set(on_call.users) | ({catch_all} if catch_all else set())
     people = await escalations.people(tx, sorted(wanted))
     turns = await policy_queries.turns(tx, [level.id for level in policy.levels])
