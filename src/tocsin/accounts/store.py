@@ -79,11 +79,6 @@ SELECT_PASSWORD_BY_ID = """
 
 UPDATE_PASSWORD = "update users set password_hash = %(hash)s where id = %(id)s"
 
-# Only if nobody changed it while the stronger hash was being made.
-REHASH_PASSWORD = """
-    update users set password_hash = %(hash)s where id = %(id)s and password_hash = %(old)s
-"""
-
 DEACTIVATE_USER = """
     update users set deleted_at = %(now)s, password_hash = null where id = %(id)s
 """

@@ -289,24 +289,6 @@ select id, kind, cause, page_id, bundle_id, incident_id, user_id, contact_method
 from deliveries where id = %(id)s
 """
 
-SELECT_OF_PAGE = """
-select d.id, d.kind, d.cause, d.page_id, d.bundle_id, d.incident_id, d.user_id,
-    d.contact_method_id, d.channel, d.state, d.reason, d.due_at, d.first_due_at, d.attempts,
-    d.detail, d.provider_id, d.created_at, d.finished_at
-from deliveries d
-join (
-    select id from deliveries where page_id = %(page_id)s
-    union
-    select o.id from deliveries o join pages p on p.bundle_id = o.bundle_id
-        where p.id = %(page_id)s
-    union
-    select o.id from deliveries o join summary_pages s on s.bundle_id = o.bundle_id
-        where s.page_id = %(page_id)s
-) as own on own.id = d.id
-order by d.created_at, d.id
-limit %(limit)s
-"""
-
 SELECT_ATTEMPTS = """
 select delivery_id, number, fence, node, started_at, finished_at, outcome, detail
 from delivery_attempts where delivery_id = any(%(ids)s)

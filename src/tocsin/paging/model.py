@@ -117,23 +117,6 @@ class Paged(msgspec.Struct, frozen=True, kw_only=True):
     unreachable: tuple[Ask, ...] = ()
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A demand that one person act on one incident."""
-
-    id: str
-    incident_id: str
-    service_id: str
-    user_id: str
-    step: int
-    urgency: Urgency
-    reason: str
-    state: str
-    created_at: datetime
-    bundle_id: str | None
-    stopped_at: datetime | None
-    stopped_reason: str | None
-
-
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the ledger. `first_due_at` stays when a retry moves `due_at`, so that lateness
     is honest."""

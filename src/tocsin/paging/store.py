@@ -22,12 +22,6 @@ where id = %(id)s and deleted_at is null
 for update
 """
 
-SELECT_SEALED = """
-select id, channel, address_sealed, secret_sealed
-from contact_methods
-where id = %(id)s and deleted_at is null
-"""
-
 # Serialises two additions for one person, so that the first method is known to be the first.
 LOCK_PERSON = """
 select id from users where id = %(user_id)s and deleted_at is null for update
@@ -171,20 +165,6 @@ STOP_PAGES = """
 update pages set state = 'stopped', stopped_at = %(now)s, stopped_reason = %(reason)s
 where incident_id = any(%(incident_ids)s) and state = 'open'
 returning id, bundle_id
-"""
-
-SELECT_PAGE = """
-select id, incident_id, service_id, user_id, step, urgency, reason, state, created_at, bundle_id,
-    stopped_at, stopped_reason
-from pages where id = %(id)s
-"""
-
-SELECT_PAGES_OF_INCIDENT = """
-select id, incident_id, service_id, user_id, step, urgency, reason, state, created_at, bundle_id,
-    stopped_at, stopped_reason
-from pages where incident_id = %(incident_id)s
-order by created_at desc, id desc
-limit %(limit)s
 """
 
 INSERT_SUMMARY_PAGES = """

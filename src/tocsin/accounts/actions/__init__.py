@@ -1,7 +1,6 @@
 """The door of accounts: people, teams, sign-in, REST keys, and the installation's own settings."""
 
 from tocsin.accounts.actions.credentials import change_password, has_password, set_password
-from tocsin.accounts.actions.hashing import prepare_decoy
 from tocsin.accounts.actions.instance import (
     change_instance,
     complete_setup,
@@ -78,7 +77,6 @@ __all__ = [
     "list_users",
     "memberships",
     "needs_first_run",
-    "prepare_decoy",
     "read_value",
     "remove_member",
     "revoke_key",

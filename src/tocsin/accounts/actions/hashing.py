@@ -30,12 +30,6 @@ async def proven(kept: str | None, password: str) -> bool:
     return right and kept is not None
 
 
-async def prepare_decoy() -> None:
-    """Make the hash unknown accounts are compared with, so that even the first is no slower."""
-    async with _gate():
-        await asyncio.to_thread(_decoy)
-
-
 def _gate() -> asyncio.Semaphore:
     # A semaphore belongs to its event loop; tests and the command line open several in turn.
     loop = id(asyncio.get_running_loop())

@@ -17,7 +17,6 @@ from tocsin.paging.actions.contact_methods import (
     contact_method,
     contact_methods,
     contact_methods_of,
-    deliveries_of_page,
     delivery,
     remove_contact_method,
     secret_context,
@@ -32,7 +31,7 @@ from tocsin.paging.actions.notification_rules import (
     remove_rule,
 )
 from tocsin.paging.actions.overdue import fold_overdue
-from tocsin.paging.actions.pages import page, pages_of_incident, stop
+from tocsin.paging.actions.pages import page, stop
 from tocsin.paging.actions.receipts import record_receipt, record_receipts
 
 __all__ = [
@@ -50,14 +49,12 @@ __all__ = [
     "contact_method",
     "contact_methods",
     "contact_methods_of",
-    "deliveries_of_page",
     "delivery",
     "fold_overdue",
     "next_due",
     "notification_rules",
     "notification_rules_of",
     "page",
-    "pages_of_incident",
     "record_receipt",
     "record_receipts",
     "remove_contact_method",

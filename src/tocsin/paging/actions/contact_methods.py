@@ -275,15 +275,6 @@ async def delivery(tx: Tx, actor: Actor, id: str) -> tuple[Delivery, list[Attemp
     return found, attempts
 
 
-async def deliveries_of_page(tx: Tx, page_id: str, limit: int = 100) -> list[Delivery]:
-    """Every delivery that carries the page: its own, its bundle's, its summaries'."""
-    return await tx.all(
-        Delivery,
-        delivery_store.SELECT_OF_PAGE,
-        {"page_id": page_id, "limit": min(limit, MAX_ATTEMPTS_LISTED)},
-    )
-
-
 async def _locked(tx: Tx, actor: Actor, id: str) -> ContactMethod:
     found = await tx.one(ContactMethod, store.LOCK_METHOD, {"id": id})
     if found is None:

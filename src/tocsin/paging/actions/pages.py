@@ -21,7 +21,6 @@ from tocsin.paging.model import (
     DeliveryKind,
     DeliveryReason,
     NotificationRule,
-    Page,
     Paged,
     Urgency,
 )
@@ -29,7 +28,6 @@ from tocsin.timeline import feed
 from tocsin.timeline.model import Entry, Kind
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_LISTED = 500
 
 Person = tuple[str, Urgency]
 
@@ -102,15 +100,6 @@ async def stop(tx: Tx, incident_ids: Sequence[str], reason: str, now: datetime) 
     if stopped:
         feed.changed(tx, "deliveries")
     return len(stopped)
-
-
-async def pages_of_incident(tx: Tx, incident_id: str, limit: int = 100) -> list[Page]:
-    """The latest pages of an incident, newest first."""
-    return await tx.all(
-        Page,
-        store.SELECT_PAGES_OF_INCIDENT,
-        {"incident_id": incident_id, "limit": min(limit, MAX_LISTED)},
-    )
 
 
 async def _new(tx: Tx, asks: Sequence[Ask]) -> list[Ask]:
