@@ -24,6 +24,7 @@ from tocsin.schedules.drafts import LayerDraft, ScheduleDraft
 from tocsin.web import formats, ladder_words, own_door, words
 from tocsin.web.page import Page, get, post
 from tocsin.web.setup import SETUP, Progress, hand_off, note, page_of, progress
+from tocsin.web.snippets import ALERTMANAGER_SEVERITY
 from tocsin.web.visit import Visit
 
 WEEK_SECONDS = 7 * 86_400
@@ -291,6 +292,7 @@ def snippets(base_url: str, key: str) -> dict[str, str]:
             "      continue: true # your other receivers still get it\n\n"
             "receivers:\n  - name: tocsin\n    pagerduty_configs:\n"
             f"      - routing_key: {key}\n        url: {base_url}/v2/enqueue\n"
+            f"        {ALERTMANAGER_SEVERITY}\n"
             "        send_resolved: true"
         ),
         "webhook": (

@@ -27,6 +27,13 @@ def snippets(kind: str, base_url: str, key: str | None) -> list[Snippet]:
     return [_curl_v2(base_url, shown), _alertmanager_pagerduty(base_url, shown)]
 
 
+# The front door answers another word with 400, and Alertmanager drops what is answered so.
+ALERTMANAGER_SEVERITY = (
+    'severity: \'{{ if match "(?i)^(critical|error|warning|info)$" .CommonLabels.severity }}'
+    "{{ .CommonLabels.severity }}{{ else }}error{{ end }}'"
+)
+
+
 def _alertmanager_pagerduty(base_url: str, key: str) -> Snippet:
     return Snippet(
         caption="alertmanager.yml, as PagerDuty",
@@ -36,6 +43,7 @@ def _alertmanager_pagerduty(base_url: str, key: str) -> Snippet:
             "    pagerduty_configs:\n"
             f"      - routing_key: {key}\n"
             f"        url: {base_url}/v2/enqueue\n"
+            f"        {ALERTMANAGER_SEVERITY}\n"
             "        send_resolved: true\n"
         ),
     )
