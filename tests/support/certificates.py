@@ -44,6 +44,14 @@ def _make(names: tuple[str, ...]) -> tuple[bytes, bytes]:
     )
 
 
+def pem_file(folder: Path, *names: str) -> Path:
+    """A file with a certificate for these names and its key, for servers that want a file."""
+    certificate, key = _make(names)
+    path = folder / "server.pem"
+    path.write_bytes(certificate + key)
+    return path
+
+
 def server_context(*names: str) -> ssl.SSLContext:
     """A server's context with a certificate for these names."""
     certificate, key = _make(names)

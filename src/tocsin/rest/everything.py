@@ -2,8 +2,11 @@
 
 from tocsin.rest import (
     abilities,
+    audit_records,
     contact_methods,
     fixed,
+    incident_parts,
+    incidents,
     integrations,
     oncalls,
     overrides,
@@ -24,6 +27,9 @@ RESOURCES: tuple[Resource, ...] = (
     integrations.INTEGRATION,
     policies.ESCALATION_POLICY,
     schedules.SCHEDULE,
+    incidents.INCIDENT,
+    incident_parts.ALERT,
+    incident_parts.LOG_ENTRY,
     fixed.PRIORITY,
     fixed.VENDOR,
     fixed.LICENSES,
@@ -39,5 +45,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *schedules.OPERATIONS,
     *overrides.OPERATIONS,
     *oncalls.OPERATIONS,
+    *incidents.OPERATIONS,
+    *incident_parts.OPERATIONS,
     *fixed.OPERATIONS,
+    *audit_records.OPERATIONS,
 )

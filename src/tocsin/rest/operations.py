@@ -166,6 +166,7 @@ def of(resource: Resource) -> list[Operation]:
                 handle=change(resource),
                 takes=kind,
                 gives=kind,
+                needs_from=resource.update_needs_from,
             )
         )
     if resource.delete is not None:

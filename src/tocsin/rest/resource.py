@@ -97,6 +97,7 @@ class Resource:
     delete: Callable[[Call, str], Awaitable[None]] | None = None
     paged: bool = True
     create_needs_from: bool = False
+    update_needs_from: bool = False
     wrapper: str | None = None
 
     @property

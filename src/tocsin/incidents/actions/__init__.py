@@ -3,7 +3,16 @@
 from tocsin.incidents.actions.creating import create
 from tocsin.incidents.actions.editing import add_note, merge, set_title
 from tocsin.incidents.actions.owning import Reassignment, escalate, reassign, set_urgency
-from tocsin.incidents.actions.reading import acknowledgements, assignments, get, get_run, notes
+from tocsin.incidents.actions.reading import (
+    Surroundings,
+    acknowledgements,
+    assignments,
+    by_ids,
+    get,
+    get_run,
+    notes,
+    surroundings,
+)
 from tocsin.incidents.actions.recording import record_events
 from tocsin.incidents.actions.responding import acknowledge, resolve, snooze, unacknowledge
 from tocsin.incidents.actions.ticking import (
@@ -17,11 +26,13 @@ from tocsin.incidents.actions.ticking import (
 
 __all__ = [
     "Reassignment",
+    "Surroundings",
     "acknowledge",
     "acknowledgements",
     "add_note",
     "advance_escalations",
     "assignments",
+    "by_ids",
     "create",
     "due_escalations",
     "due_timers",
@@ -39,5 +50,6 @@ __all__ = [
     "set_title",
     "set_urgency",
     "snooze",
+    "surroundings",
     "unacknowledge",
 ]

@@ -34,6 +34,12 @@ SELECT_INCIDENT = """
         merged_into, alert_count, open_alert_count, last_alert_at
     from incidents where id = %(id)s
 """
+SELECT_INCIDENTS = """
+    select id, number, service_id, escalation_policy_id, title, status, urgency, incident_key, body,
+        test, created_at, changed_at, acknowledged_at, resolved_at, snoozed_until, resolution,
+        merged_into, alert_count, open_alert_count, last_alert_at
+    from incidents where id = any(%(ids)s)
+"""
 SELECT_SETTINGS = """
     select s.id as service_id, s.name as service_name, s.escalation_policy_id as policy_id,
         p.team_id, s.urgency_rule, s.acknowledgement_timeout, s.auto_resolve_timeout,
@@ -172,6 +178,12 @@ async def incident(tx: Tx, id: str) -> Incident | None:
     """One incident, unlocked."""
     rows = await tx.tuples(SELECT_INCIDENT, {"id": id})
     return _incident(rows[0]) if rows else None
+
+
+async def incidents(tx: Tx, ids: Sequence[str]) -> dict[str, Incident]:
+    """These incidents, unlocked."""
+    rows = await tx.tuples(SELECT_INCIDENTS, {"ids": list(ids)})
+    return {row[0]: _incident(row) for row in rows}
 
 
 def _incident(row: tuple[Any, ...]) -> Incident:

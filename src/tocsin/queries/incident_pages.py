@@ -1,0 +1,263 @@
+"""Incidents, alerts and log entries as clients list them: by offset, with a total if asked.
+
+Every list is bounded and follows an index of its order; an actor sees the incidents of services
+whose team it may see. For a single incident call `incidents.actions.get` first, which checks that.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, LiteralString
+
+import msgspec
+
+from tocsin.accounts.access import Permission, require_somewhere, visible_teams
+from tocsin.accounts.model import Actor
+from tocsin.core.database import Tx
+from tocsin.incidents.model import Alert
+from tocsin.timeline.model import LogEntry
+
+_WANTED: LiteralString = """
+    from incidents i
+    join services s on s.id = i.service_id
+    join escalation_policies p on p.id = s.escalation_policy_id
+    where (%(statuses)s::text[] is null or i.status = any(%(statuses)s))
+        and (%(urgencies)s::text[] is null or i.urgency = any(%(urgencies)s))
+        and (%(service_ids)s::text[] is null or i.service_id = any(%(service_ids)s))
+        and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))
+        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
+        and (%(user_ids)s::text[] is null or exists (select from assignments a
+            where a.incident_id = i.id and a.user_id = any(%(user_ids)s)))
+        and (%(key)s::text is null or i.incident_key = %(key)s or exists (select from alerts a
+            where a.incident_id = i.id and a.dedup_key = %(key)s))
+        and (%(since)s::timestamptz is null or i.created_at >= %(since)s)
+        and (%(until)s::timestamptz is null or i.created_at < %(until)s)
+"""
+SELECT_OLDEST: LiteralString = (
+    "select i.id" + _WANTED + " order by i.created_at, i.id limit %(limit)s offset %(offset)s"
+)
+SELECT_NEWEST: LiteralString = (
+    "select i.id"
+    + _WANTED
+    + " order by i.created_at desc, i.id desc limit %(limit)s offset %(offset)s"
+)
+SELECT_LOWEST: LiteralString = (
+    "select i.id" + _WANTED + " order by i.number limit %(limit)s offset %(offset)s"
+)
+SELECT_HIGHEST: LiteralString = (
+    "select i.id" + _WANTED + " order by i.number desc limit %(limit)s offset %(offset)s"
+)
+SELECT_FIRST_RESOLVED: LiteralString = (
+    "select i.id"
+    + _WANTED
+    + " order by i.resolved_at nulls last, i.id limit %(limit)s offset %(offset)s"
+)
+SELECT_LAST_RESOLVED: LiteralString = (
+    "select i.id"
+    + _WANTED
+    + " order by i.resolved_at desc nulls last, i.id desc limit %(limit)s offset %(offset)s"
+)
+SELECT_HIGH_FIRST: LiteralString = (
+    "select i.id"
+    + _WANTED
+    + " order by i.urgency, i.created_at, i.id limit %(limit)s offset %(offset)s"
+)
+SELECT_LOW_FIRST: LiteralString = (
+    "select i.id"
+    + _WANTED
+    + " order by i.urgency desc, i.created_at, i.id limit %(limit)s offset %(offset)s"
+)
+COUNT_INCIDENTS: LiteralString = "select count(*)" + _WANTED
+
+ORDERS: dict[tuple[str, bool], LiteralString] = {
+    ("created_at", False): SELECT_OLDEST,
+    ("created_at", True): SELECT_NEWEST,
+    ("incident_number", False): SELECT_LOWEST,
+    ("incident_number", True): SELECT_HIGHEST,
+    ("resolved_at", False): SELECT_FIRST_RESOLVED,
+    ("resolved_at", True): SELECT_LAST_RESOLVED,
+    ("urgency", False): SELECT_HIGH_FIRST,
+    ("urgency", True): SELECT_LOW_FIRST,
+}
+
+SELECT_EDGES = """
+    select i.id,
+        (select l.id from log_entries l where l.incident_id = i.id and l.kind = 'trigger'
+            order by l.seq limit 1) as first_trigger_id,
+        (select a.dedup_key from alerts a where a.incident_id = i.id
+            order by a.id limit 1) as dedup_key,
+        c.actor_kind, c.actor_id
+    from incidents i
+    left join lateral (
+        select l.actor_kind, l.actor_id from log_entries l
+        where l.incident_id = i.id
+            and l.kind in ('trigger', 'acknowledge', 'unacknowledge', 'resolve', 'snooze')
+            and l.reason <> 'repeated_alert'
+        order by l.seq desc limit 1) c on true
+    where i.id = any(%(ids)s)
+"""
+SELECT_ALERTS = """
+    select id, service_id, integration_id, incident_id, dedup_key, status, severity, summary,
+        source, component, grouping, class as class_, client, client_url, details, links, images,
+        event_count, created_at, last_event_at, resolved_at
+    from alerts
+    where incident_id = %(incident_id)s
+        and (%(statuses)s::text[] is null or status = any(%(statuses)s))
+        and (%(key)s::text is null or dedup_key = %(key)s)
+        and (%(id)s::text is null or id = %(id)s)
+    order by case when %(descending)s then id end desc, id
+    limit %(limit)s offset %(offset)s
+"""
+COUNT_ALERTS = """
+    select count(*) from alerts
+    where incident_id = %(incident_id)s
+        and (%(statuses)s::text[] is null or status = any(%(statuses)s))
+        and (%(key)s::text is null or dedup_key = %(key)s)
+"""
+_ENTRIES: LiteralString = """
+    from log_entries l
+    where (%(incident_id)s::text is null or l.incident_id = %(incident_id)s)
+        and (%(kinds)s::text[] is null or l.kind = any(%(kinds)s))
+        and (%(since)s::timestamptz is null or l.at >= %(since)s)
+        and (%(until)s::timestamptz is null or l.at < %(until)s)
+        and ((%(visible)s::text[] is null and %(team_ids)s::text[] is null)
+            or l.service_id in (
+                select s.id from services s
+                join escalation_policies p on p.id = s.escalation_policy_id
+                where (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
+                    and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))))
+"""
+SELECT_ENTRIES: LiteralString = (
+    "select l.id, l.seq, l.at, l.incident_id, l.service_id, l.kind, l.reason, l.actor_kind,"
+    " l.actor_id, l.actor_label, l.data"
+    + _ENTRIES
+    + " order by l.seq desc limit %(limit)s offset %(offset)s"
+)
+COUNT_ENTRIES: LiteralString = "select count(*)" + _ENTRIES
+SELECT_ENTRIES_BY_IDS = """
+    select l.id, l.seq, l.at, l.incident_id, l.service_id, l.kind, l.reason, l.actor_kind,
+        l.actor_id, l.actor_label, l.data
+    from log_entries l where l.id = any(%(ids)s)
+"""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which incidents a list shows; None does not restrict."""
+
+    statuses: Sequence[str] | None = None
+    urgencies: Sequence[str] | None = None
+    service_ids: Sequence[str] | None = None
+    team_ids: Sequence[str] | None = None
+    user_ids: Sequence[str] | None = None
+    key: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Edges(msgspec.Struct, frozen=True, kw_only=True):
+    """How an incident began, and who last moved it."""
+
+    id: str
+    first_trigger_id: str | None
+    dedup_key: str | None
+    actor_kind: str | None
+    actor_id: str | None
+
+
+class EntriesWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which log entries a list shows; None does not restrict."""
+
+    incident_id: str | None = None
+    kinds: Sequence[str] | None = None
+    team_ids: Sequence[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def incident_ids(
+    tx: Tx, actor: Actor, wanted: Wanted, order: tuple[str, bool], *, limit: int, offset: int
+) -> list[str]:
+    """The ids of one part of the list; `order` is one of `ORDERS`."""
+    params = {**_params(actor, wanted), "limit": limit, "offset": offset}
+    return [id for (id,) in await tx.tuples(ORDERS[order], params)]
+
+
+async def count_incidents(tx: Tx, actor: Actor, wanted: Wanted) -> int:
+    """How many incidents the list has in all."""
+    return int(await tx.value(COUNT_INCIDENTS, _params(actor, wanted)))
+
+
+def _params(actor: Actor, wanted: Wanted) -> dict[str, Any]:
+    require_somewhere(actor, Permission.VIEW)
+    visible = visible_teams(actor)
+    return {
+        **msgspec.structs.asdict(wanted),
+        "visible": None if visible is None else list(visible),
+    }
+
+
+async def edges(tx: Tx, ids: Sequence[str]) -> dict[str, Edges]:
+    """How these incidents began, and who last moved them."""
+    return {one.id: one for one in await tx.all(Edges, SELECT_EDGES, {"ids": list(ids)})}
+
+
+async def alerts(
+    tx: Tx,
+    incident_id: str,
+    *,
+    statuses: Sequence[str] | None = None,
+    key: str | None = None,
+    id: str | None = None,
+    descending: bool = False,
+    limit: int,
+    offset: int = 0,
+) -> list[Alert]:
+    """A part of an incident's alerts, in the order in which they came."""
+    return await tx.all(
+        Alert,
+        SELECT_ALERTS,
+        {
+            "incident_id": incident_id,
+            "statuses": statuses,
+            "key": key,
+            "id": id,
+            "descending": descending,
+            "limit": limit,
+            "offset": offset,
+        },
+    )
+
+
+async def count_alerts(
+    tx: Tx, incident_id: str, *, statuses: Sequence[str] | None = None, key: str | None = None
+) -> int:
+    """How many alerts of these kinds an incident has."""
+    asked = {"incident_id": incident_id, "statuses": statuses, "key": key}
+    return int(await tx.value(COUNT_ALERTS, asked))
+
+
+async def entries(
+    tx: Tx, actor: Actor, wanted: EntriesWanted, *, limit: int, offset: int
+) -> list[LogEntry]:
+    """A part of the log, newest first."""
+    params = {**_entry_params(actor, wanted), "limit": limit, "offset": offset}
+    return await tx.all(LogEntry, SELECT_ENTRIES, params)
+
+
+async def count_entries(tx: Tx, actor: Actor, wanted: EntriesWanted) -> int:
+    """How many entries the log has in all."""
+    return int(await tx.value(COUNT_ENTRIES, _entry_params(actor, wanted)))
+
+
+def _entry_params(actor: Actor, wanted: EntriesWanted) -> dict[str, Any]:
+    require_somewhere(actor, Permission.VIEW)
+    visible = visible_teams(actor)
+    return {
+        **msgspec.structs.asdict(wanted),
+        "visible": None if visible is None else list(visible),
+    }
+
+
+async def entries_by_ids(tx: Tx, ids: Sequence[str]) -> dict[str, LogEntry]:
+    """Entries by id, for showing; no access check."""
+    found = await tx.all(LogEntry, SELECT_ENTRIES_BY_IDS, {"ids": list(ids)})
+    return {entry.id: entry for entry in found}
