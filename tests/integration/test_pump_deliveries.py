@@ -419,3 +419,25 @@ async def test_whatever_a_provider_says_its_yes_is_kept(database: Database, said
         ("bob", "sent", 1),
     ]
     assert len(house.mail.tried) == len(house.push.tried) == 1
+
+
+async def test_a_message_that_cannot_be_written_holds_up_no_other(database: Database) -> None:
+    house = await stand_up(database)
+    poison = await one_page(house)
+    await house.person("bob", "push")
+    (incident,) = await house.incidents()
+    await house.page("bob", [incident])
+    links = house.pump.links
+
+    def broken(incident: str, user: str) -> tuple[str, str]:
+        if incident == poison:
+            raise ValueError("no link can be made")
+        return links(incident, user)
+
+    house.pump.links = broken
+    await settle(house.pump)
+    assert await house.ledger("user_id, state, attempts") == [
+        ("alice", "queued", 1),
+        ("bob", "sent", 1),
+    ]
+    assert "could not be written" in await house.value("select detail from delivery_attempts")

@@ -64,10 +64,11 @@ LinkMaker = Callable[[str, str], tuple[str, str]]
 
 
 class _Send(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim with its message, ready to go. `leased_at` is on the steady clock."""
+    """A claim with what it tells of, ready to go. `leased_at` is on the steady clock."""
 
     claim: Claim
-    message: Message | None
+    told: Sequence[Told]
+    claimed_at: datetime
     leased_at: float
 
 
@@ -202,7 +203,8 @@ class DeliveryPump:
         sends = [
             _Send(
                 claim=claim,
-                message=self._message(claim, told.get(claim.id, []), now),
+                told=told.get(claim.id, []),
+                claimed_at=now,
                 leased_at=leased_at,
             )
             for claim in claimed.claims
@@ -253,10 +255,18 @@ class DeliveryPump:
 
     async def _send(self, send: _Send) -> Finished:
         claim = send.claim
+        try:
+            message = self._message(claim, send.told, send.claimed_at)
+        except Exception as error:
+            # It is tried again like a send that failed, and holds up none that was claimed with it.
+            log.exception("message cannot be written", delivery=claim.id)
+            why = f"the message could not be written: {type(error).__name__}"
+            return self._ended(claim, Outcome.RETRY, why)
+        if message is None:
+            return self._ended(claim, Outcome.UNWANTED, "nothing to tell")
         refusal = await self._why_not(send)
         if refusal is not None:
             return self._ended(claim, *refusal)
-        assert send.message is not None
         try:
             address, secret = self._open(claim)
         except SealBroken as error:
@@ -265,7 +275,7 @@ class DeliveryPump:
         if planted_defects.SENT_BEFORE_SENDING:
             await self._record([self._ended(claim, Outcome.SENT, "")])
         crash_points.reach(BEFORE_SEND)
-        receipt = await self._hand_over(claim, send.message, address, secret)
+        receipt = await self._hand_over(claim, message, address, secret)
         crash_points.reach(AFTER_SEND)
         match receipt:
             case Sent(detail=detail, provider_id=provider_id):
@@ -277,8 +287,6 @@ class DeliveryPump:
 
     async def _why_not(self, send: _Send) -> tuple[Outcome, str] | None:
         """Why this must not be sent after all, looked at right before the send."""
-        if send.message is None:
-            return Outcome.UNWANTED, "nothing to tell"
         if self._elapsed(send) > LOOK_AGAIN_SECONDS and not self._lapsed(send):
             try:
                 async with self.database.transaction() as tx:
