@@ -19,7 +19,7 @@ from tocsin.accounts.model import Actor
 from tocsin.core import crypto, logs
 from tocsin.core.database import BadValue, Conflict, Retry, TooSlow, Tx, Unavailable
 from tocsin.core.errors import Problem
-from tocsin.rest import errors
+from tocsin.rest import errors, openapi
 from tocsin.rest.call import Call
 from tocsin.rest.deps import RestDeps
 from tocsin.rest.errors import ApiError, PlainError
@@ -67,7 +67,7 @@ class Api:
         """Answer one request."""
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
+            response = self._description(request) or await self._answer(request)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
@@ -84,6 +84,18 @@ class Api:
                 raise ApiError(405, errors.NOT_FOUND, "Method Not Allowed")
             return operation, values
         raise errors.not_found()
+
+    def _description(self, request: Request) -> Response | None:
+        """The two addresses that need no key: they say nothing of what is stored."""
+        if request.method not in ("GET", "HEAD"):
+            return None
+        told = {"url": self.deps.base_url, "version": self.deps.version}
+        if request.url.path == "/openapi.json":
+            found = openapi.describe(self.resources.values(), self.operations, **told)
+            return Response(msgspec.json.encode(found), media_type=JSON)
+        if request.url.path == "/api":
+            return Response(openapi.page(self.operations, **told), media_type="text/html")
+        return None
 
     async def _answer(self, request: Request) -> Response:
         allowance: list[Allowance] = []

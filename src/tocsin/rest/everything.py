@@ -3,6 +3,7 @@
 from tocsin.rest import (
     abilities,
     audit_records,
+    catalog_services,
     contact_methods,
     fixed,
     incident_parts,
@@ -12,7 +13,6 @@ from tocsin.rest import (
     overrides,
     policies,
     schedules,
-    services,
     teams,
     users,
 )
@@ -23,7 +23,7 @@ RESOURCES: tuple[Resource, ...] = (
     contact_methods.CONTACT_METHOD,
     contact_methods.NOTIFICATION_RULE,
     teams.TEAM,
-    services.SERVICE,
+    catalog_services.SERVICE,
     integrations.INTEGRATION,
     policies.ESCALATION_POLICY,
     schedules.SCHEDULE,
@@ -39,7 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *users.OPERATIONS,
     *contact_methods.OPERATIONS,
     *teams.OPERATIONS,
-    *services.OPERATIONS,
+    *catalog_services.OPERATIONS,
     *integrations.OPERATIONS,
     *policies.OPERATIONS,
     *schedules.OPERATIONS,

@@ -104,81 +104,55 @@ def remove(resource: Resource) -> Handler:
 def of(resource: Resource) -> list[Operation]:
     """The operations that the resource has a handler for."""
     include = tuple(Param(name="include", many=True) for _ in resource.includes[:1])
-    single = f"{resource.path}/{{id}}"
-    words = resource.plural.replace("_", " ")
     word = resource.kind.replace("_", " ")
+    words = resource.plural.replace("_", " ")
+    title, titles = _title(resource.kind), _title(resource.plural)
+    single = f"{resource.path}/{{id}}"
     kind = {resource.name: resource.kind}
-    title = "".join(part.title() for part in resource.kind.split("_"))
-    titles = "".join(part.title() for part in resource.plural.split("_"))
-    tag = resource.tag
     found = []
     if resource.list is not None:
-        paging = PAGING if resource.paged else ()
         found.append(
             Operation(
                 method="GET",
                 path=resource.path,
                 id=f"list{titles}",
                 summary=f"List {words}",
-                tag=tag,
+                tag=resource.tag,
                 handle=page_of(resource),
-                params=(*resource.params, *include, *paging),
+                params=(*resource.params, *include, *(PAGING if resource.paged else ())),
                 gives={resource.plural: [resource.kind]},
                 paged=resource.paged,
             )
         )
+
+    def add(method: str, path: str, verb: str, handle: Handler, **more: Any) -> None:
+        found.append(
+            Operation(
+                method=method,
+                path=path,
+                id=f"{verb.lower()}{title}",
+                summary=f"{verb}: {word}",
+                tag=resource.tag,
+                handle=handle,
+                **more,
+            )
+        )
+
     if resource.create is not None:
-        found.append(
-            Operation(
-                method="POST",
-                path=resource.path,
-                id=f"create{title}",
-                summary=f"Create: {word}",
-                tag=tag,
-                handle=make(resource),
-                ok=201,
-                takes=kind,
-                gives=kind,
-                needs_from=resource.create_needs_from,
-            )
-        )
+        needs = resource.create_needs_from
+        more = {"takes": kind, "gives": kind, "needs_from": needs}
+        add("POST", resource.path, "Create", make(resource), ok=201, **more)
     if resource.get is not None:
-        found.append(
-            Operation(
-                method="GET",
-                path=single,
-                id=f"get{title}",
-                summary=f"Get: {word}",
-                tag=tag,
-                handle=one(resource),
-                params=(*resource.get_params, *include),
-                gives=kind,
-            )
-        )
+        params = (*resource.get_params, *include)
+        add("GET", single, "Get", one(resource), params=params, gives=kind)
     if resource.update is not None:
-        found.append(
-            Operation(
-                method="PUT",
-                path=single,
-                id=f"update{title}",
-                summary=f"Change: {word}",
-                tag=tag,
-                handle=change(resource),
-                takes=kind,
-                gives=kind,
-                needs_from=resource.update_needs_from,
-            )
-        )
+        needs = resource.update_needs_from
+        more = {"takes": kind, "gives": kind, "needs_from": needs}
+        add("PUT", single, "Update", change(resource), **more)
     if resource.delete is not None:
-        found.append(
-            Operation(
-                method="DELETE",
-                path=single,
-                id=f"delete{title}",
-                summary=f"Delete: {word}",
-                tag=tag,
-                handle=remove(resource),
-                ok=204,
-            )
-        )
+        add("DELETE", single, "Delete", remove(resource), ok=204)
     return found
+
+
+def _title(name: str) -> str:
+    return "".join(part.title() for part in name.split("_"))
