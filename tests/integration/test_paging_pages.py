@@ -6,6 +6,7 @@ from tests.support.paging_house import Dead, Retry, stand_up
 from tocsin.accounts.model import SYSTEM
 from tocsin.core.database import Database
 from tocsin.paging import actions as paging
+from tocsin.paging.compose import WHY
 
 
 async def test_a_page_is_told_at_once_with_a_link_that_acknowledges(database: Database) -> None:
@@ -18,7 +19,7 @@ async def test_a_page_is_told_at_once_with_a_link_that_acknowledges(database: Da
     (message,) = house.mail.sent
     assert message.kind == "page"
     assert message.person == "Alice"
-    assert message.reason == "level_started"
+    assert message.reason == WHY["opened"]
     assert message.acknowledge_url == f"https://t/a/{incident}/alice"
     assert [line.title for line in message.incidents] == [f"Trouble {incident}"]
     assert message.incidents[0].service == "Shop"

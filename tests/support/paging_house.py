@@ -205,7 +205,7 @@ def asks(user_id: str, incidents: Sequence[str], step: int = 1) -> list[Ask]:
             user_id=user_id,
             step=step,
             urgency="high",
-            reason="level_started",
+            reason="opened",
             number=number,
             title="Trouble",
         )

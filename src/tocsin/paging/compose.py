@@ -5,7 +5,7 @@ to do and gets the link that does it. A message about several lists the oldest, 
 points to the list of incidents, since one tap must not acknowledge what was not shown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, cast
 
@@ -15,6 +15,29 @@ from tocsin.channels.model import IncidentLine, Message
 from tocsin.paging.model import Claim, DeliveryKind
 
 MAX_LINES = 10
+
+# Why this person, now: by the reason of the page, in words for somebody who was just woken.
+WHY: Mapping[str, str] = {
+    "opened": "It opened just now, and you are asked first.",
+    "no_answer": "Those who were asked before you did not acknowledge in time.",
+    "repeated": "Nobody acknowledged, so everybody is asked once more, from the beginning.",
+    "nobody_on_call": "Nobody was on call, so it comes to you, the catch-all.",
+    "low_urgency": "Its urgency is low: it waits for you, and nobody else is asked.",
+    "moved": "Somebody escalated it to you.",
+    "returned": "It is open again, and nobody has it.",
+    "escalated_by_person": "Somebody escalated it to you.",
+    "reassigned": "Somebody gave it to you.",
+    "reassigned_by_person": "Somebody gave it to you.",
+    "created_by_hand": "Somebody made it by hand.",
+    "acknowledgement_timeout": "It was acknowledged, but not resolved in time.",
+    "unacknowledged_by_person": "Somebody took their acknowledgement back.",
+    "snooze_ended": "It was put off until now.",
+    "urgency_set_by_person": "Somebody changed its urgency.",
+    "severity_raised": "One of its alerts became more severe.",
+    "new_alert": "A new alert came to it.",
+}
+WHY_SEVERAL = "They came within a minute. Open the list to acknowledge them."
+WHY_SUMMARY = "They are still open; what somebody acknowledged meanwhile is left out."
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +78,20 @@ def compose(claim: Claim, told: Sequence[Told], links: Links, now: datetime) -> 
         person=claim.user_name,
         incidents=tuple(_line(one) for one in shown),
         more=max(0, total - len(shown)),
-        reason=told[0].reason if total == 1 else claim.reason,
+        reason=_why(kind, told, total),
         acknowledge_url=links.acknowledge_url,
         incident_url=links.incident_url,
         attempt=claim.attempt,
         is_drill=bool(told) and all(one.is_test for one in told),
     )
+
+
+def _why(kind: str, told: Sequence[Told], total: int) -> str:
+    if kind == DeliveryKind.TEST:
+        return ""
+    if total == 1:
+        return WHY.get(told[0].reason, "")
+    return WHY_SUMMARY if kind == DeliveryKind.SUMMARY else WHY_SEVERAL
 
 
 def _line(one: Told) -> IncidentLine:
