@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.postgres import START
+from tests.support.postgres import START, as_superuser
 from tocsin.accounts.model import Actor, Role
 from tocsin.core.database import Database
 from tocsin.queries import choices, first_event, incident, incidents, ladders
@@ -97,7 +97,7 @@ def many(server_dsn: str, worker_id: str) -> Iterator[str]:
             if statement.strip():
                 connection.execute(statement.encode())
     yield dsn
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
+    with psycopg.connect(as_superuser(server_dsn), autocommit=True) as connection:
         connection.execute(f'drop database if exists "{name}" with (force)')
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from tests.simulation.run import run_seed
-from tests.support.postgres import _make_template, _with_database
+from tests.support.postgres import as_superuser, make_template, with_database
 from tocsin.core.embedded_postgres import EmbeddedPostgres
 
 TEMPLATE = "simulation_template"
@@ -31,7 +31,7 @@ def main() -> None:
     server = EmbeddedPostgres(data_dir)
     try:
         dsn = server.start()
-        _make_template(dsn, TEMPLATE)
+        make_template(dsn, TEMPLATE)
         sys.exit(1 if _run(options, dsn, data_dir) else 0)
     finally:
         server.stop(immediate=True)
@@ -52,14 +52,14 @@ def _run(options: argparse.Namespace, dsn: str, data_dir: Path) -> int:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(f'create database "{name}" template "{TEMPLATE}"')
         try:
-            result = asyncio.run(run_seed(seed, _with_database(dsn, name), data_dir))
+            result = asyncio.run(run_seed(seed, with_database(dsn, name), data_dir))
             problems = result.violations
             events += result.events
             messages += result.messages
             crashes += result.crashes
         except Exception as error:
             problems = [f"{type(error).__name__}: {error}"]
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with psycopg.connect(as_superuser(dsn), autocommit=True) as connection:
             connection.execute(f'drop database "{name}" with (force)')
         if problems:
             failed += 1

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 
+from tests.support.postgres import as_superuser
 from tocsin.cli import main
 from tocsin.core.database import Database, Tx
 
@@ -69,5 +70,5 @@ def empty_database(server_dsn: str, name: str) -> Iterator[str]:
     try:
         yield psycopg.conninfo.make_conninfo(server_dsn, dbname=name)
     finally:
-        with psycopg.connect(server_dsn, autocommit=True) as connection:
+        with psycopg.connect(as_superuser(server_dsn), autocommit=True) as connection:
             connection.execute(f'drop database if exists "{name}" with (force)')

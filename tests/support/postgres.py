@@ -24,7 +24,8 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _names = itertools.count()
 
 
-def _with_database(dsn: str, name: str) -> str:
+def with_database(dsn: str, name: str) -> str:
+    """The same server, another database."""
     return psycopg.conninfo.make_conninfo(dsn, dbname=name)
 
 
@@ -33,7 +34,7 @@ def server_dsn(worker_id: str) -> Iterator[str]:
     """A server with the migrated template database on it."""
     given = os.environ.get("TOCSIN_TEST_DATABASE_URL")
     if given:
-        _make_template(given, f"{TEMPLATE}_{worker_id}")
+        make_template(given, f"{TEMPLATE}_{worker_id}")
         yield given
         return
     data_dir = Path(tempfile.mkdtemp(prefix="tocsin-test-", dir="/tmp"))
@@ -41,7 +42,7 @@ def server_dsn(worker_id: str) -> Iterator[str]:
     server = EmbeddedPostgres(data_dir, settings={"max_connections": "100"})
     try:
         dsn = server.start()
-        _make_template(dsn, f"{TEMPLATE}_{worker_id}")
+        make_template(dsn, f"{TEMPLATE}_{worker_id}")
         yield dsn
     finally:
         server.stop(immediate=True)
@@ -55,11 +56,12 @@ def as_superuser(dsn: str) -> str:
     return psycopg.conninfo.make_conninfo(dsn, user="postgres")
 
 
-def _make_template(dsn: str, name: str) -> None:
+def make_template(dsn: str, name: str) -> None:
+    """A database with the schema, to clone others from."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f'drop database if exists "{name}"')
         connection.execute(f'create database "{name}"')
-    with psycopg.connect(_with_database(dsn, name)) as connection:
+    with psycopg.connect(with_database(dsn, name)) as connection:
         connection.execute(migrate.CREATE_TABLE)
         for migration in migrate.migrations():
             connection.execute(migration.statements)
@@ -80,8 +82,9 @@ def fresh_dsn(server_dsn: str, worker_id: str) -> Iterator[str]:
     name = f"test_{worker_id}_{os.getpid()}_{next(_names)}"
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f'create database "{name}" template "{TEMPLATE}_{worker_id}"')
-    yield _with_database(server_dsn, name)
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
+    yield with_database(server_dsn, name)
+    # As the superuser: an autovacuum worker that is in the database may have to be ended too.
+    with psycopg.connect(as_superuser(server_dsn), autocommit=True) as connection:
         connection.execute(f'drop database if exists "{name}" with (force)')
 
 
