@@ -117,3 +117,10 @@ async def test_a_node_that_only_serves_lives(
         assert first is not None
         seen = await eventually(look, lambda seen: seen.at is not None and seen.at > first)
         assert (seen.engines, seen.webs) == (0, 1)
+
+
+def test_a_database_that_is_away_is_told_once(tmp_path: Path) -> None:
+    ran = serve("postgresql://x@127.0.0.1:1/x", tmp_path, "--port", str(free_port()))
+    assert ran.returncode == 1
+    assert "cannot start: no connection to PostgreSQL" in ran.stderr
+    assert ran.stderr.count("Connection refused") == 1

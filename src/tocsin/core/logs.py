@@ -39,6 +39,8 @@ def configure(*, as_json: bool, level: str = "info") -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer)
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # It tells each try of each pool, twice a second; the engine and the start say it themselves.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def get(name: str) -> Any:
