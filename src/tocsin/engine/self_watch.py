@@ -38,10 +38,15 @@ Space = Callable[[], tuple[int, int]]
 
 
 def space_of(directory: Path) -> Space:
-    """The disk under a directory."""
+    """The disk under a directory, or where the directory will be once it is made."""
 
     def measure() -> tuple[int, int]:
-        usage = shutil.disk_usage(directory)
+        there = next(
+            place
+            for place in (directory.absolute(), *directory.absolute().parents)
+            if place.exists()
+        )
+        usage = shutil.disk_usage(there)
         return usage.free, usage.total
 
     return measure

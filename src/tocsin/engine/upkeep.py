@@ -10,10 +10,13 @@ from tocsin.engine import nodes
 LOST_NODE = timedelta(hours=1)
 CHANGE_EVENT_LIFE = timedelta(days=90)
 
-# Change events are kept for ninety days, as the Events API documents.
+# Change events are kept for ninety days, as the Events API documents; one that was dated long ago
+# counts from its arrival.
 DELETE_OLD_CHANGES = """
 delete from change_events where id in (
-    select id from change_events where at < %(before)s order by at limit 1000
+    select id from change_events
+    where at < %(before)s and received_at < %(before)s
+    order by at limit 1000
 )
 """
 
