@@ -190,6 +190,10 @@ async def manage(call: Call) -> object:
 async def _apply(call: Call, ids: list[str], change: Change) -> None:
     tx, actor, now = call.tx, call.actor, call.now
     _refuse_what_is_missing(msgspec.structs.asdict(change))
+    if msgspec.structs.replace(change, id=None, resolution=None, assignments=None) == Change():
+        # What changes nothing may still name what is not there, or not to be seen.
+        for id in ids:
+            await incidents.get(tx, actor, id)
     for id in ids if change.title is not None else ():
         await incidents.set_title(tx, actor, id, change.title or "", now)
     if change.urgency is not None:
