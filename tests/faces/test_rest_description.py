@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.support.postgres import START
-from tests.support.rest import Client, account_client, code_of
+from tests.support.rest import BASE, Client, account_client, code_of
 from tests.support.world import World, make_world
 from tocsin.accounts.model import Role
 from tocsin.rest.everything import OPERATIONS, RESOURCES
+from tocsin.web.all_pages import PAGES
 
 
 @pytest.fixture
@@ -126,3 +127,22 @@ async def test_audit_records(world: World, admin: Client) -> None:
     assert code_of(await admin.get("/audit/records", 400, cursor="x")) == 2001
     manager = await account_client(world, "user")
     assert code_of(await manager.get("/audit/records", 403)) == 2010
+
+
+async def test_the_page_of_everything_is_a_page(world: World, admin: Client) -> None:
+    """What `html_url` says is an address of the pages."""
+    await world.service("shop", [["bob"]])
+    await world.trigger("shop", "disk")
+    world["bob"].expects_page("disk")
+    await admin.post("/teams", {"team": {"name": "Core"}})
+    patterns = [re.compile(re.sub(r"\{\w+\}", "[^/]+", page.path) + r"\Z") for page in PAGES]
+    found = 0
+    for resource in RESOURCES:
+        if resource.list is None or "{" in resource.path:
+            continue
+        for item in (await admin.get(resource.path))[resource.plural]:
+            if item["html_url"] is not None:
+                path = item["html_url"].removeprefix(BASE)
+                assert any(pattern.match(path) for pattern in patterns), path
+                found += 1
+    assert found >= 6

@@ -87,7 +87,7 @@ async def test_a_policy_from_first_to_last(world: World, admin: Client) -> None:
     every_field(made, POLICY_FIELDS)
     path = f"/escalation_policies/{made['id']}"
     assert made["self"] == BASE + path
-    assert made["html_url"] == f"{BASE}/app/policies/{made['id']}"
+    assert made["html_url"] == f"{BASE}/app/escalation-policies/{made['id']}"
     assert (made["num_loops"], made["description"]) == (2, "Nights")
     assert (made["services"], made["teams"]) == ([], [])
     assert made["on_call_handoff_notifications"] == "if_has_services"
@@ -217,7 +217,7 @@ async def test_a_service_from_first_to_last(world: World, admin: Client) -> None
         "type": "escalation_policy_reference",
         "summary": "Ops",
         "self": f"{BASE}/escalation_policies/{ops['id']}",
-        "html_url": f"{BASE}/app/policies/{ops['id']}",
+        "html_url": f"{BASE}/app/escalation-policies/{ops['id']}",
     }
     assert (made["status"], made["last_incident_timestamp"]) == ("active", None)
     assert (await admin.get(path))["service"] == made
