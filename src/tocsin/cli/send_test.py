@@ -35,9 +35,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command("send-test")
 @click.option("--user", "email", required=True, help="E-mail address of the person.")
-@click.option(
-    "--channel", help="Only this channel: email, ntfy, slack or webhook."
-)
+@click.option("--channel", help="Only this channel: email, ntfy, slack or webhook.")
 @click.option(
     "--wait",
     type=click.FloatRange(0, 600),
