@@ -182,7 +182,7 @@ def test_templates_carry_no_inline_code_or_style() -> None:
 
 def test_the_repository_speaks_of_the_product_alone() -> None:
     """No machine's paths and no private hosts in what is tracked."""
-    words = re.compile(r"/work/|/root/|/home/\w+/|registry\.npmjs|pythonhosted|pypi\.org/simple")
+    words = re.compile(r"/(?:work|root|home/\w+)/|registry\.npmjs|pythonhosted|pypi\.org/simple")
     bad = []
     for path in ROOT.rglob("*"):
         skip = {".git", ".venv", "node_modules", "var", "static", "__pycache__", ".hypothesis"}

@@ -5,29 +5,22 @@ quietens what an old client sends. `contexts[]` are links and images; one that c
 left out.
 """
 
-from typing import Any, TypeGuard, get_args
-
-import msgspec
+from typing import Any
 
 from tocsin.events.model import Action, Event, Image, Link, Message, Rejected
+from tocsin.events.pagerduty import is_action, with_made_key
 from tocsin.events.rejections import KEY_LENGTH, NOT_AN_OBJECT, invalid, unrecognised
 from tocsin.events.text import address, decode, optional, repair
 
 DESCRIPTION_LIMIT = 1024
 INCIDENT_KEY_LIMIT = 255
 CONTEXT_LIMIT = 50
-ACTIONS: tuple[Action, ...] = get_args(Action)
 BAD_TYPE = "event_type is invalid (must be one of: trigger acknowledge resolve)"
 
 
 def parse(body: bytes, dedup_key: str | None = None) -> tuple[Event, ...] | Rejected:
     """What an accepted body says. `dedup_key` is the one the front door made up, if it did."""
-    message = read(body, needs_key=False)
-    if isinstance(message, Rejected):
-        return message
-    if dedup_key and not message.events[0].dedup_key:
-        return (msgspec.structs.replace(message.events[0], dedup_key=dedup_key),)
-    return message.events
+    return with_made_key(read(body, needs_key=False), dedup_key)
 
 
 def read(body: bytes, *, needs_key: bool = True) -> Message | Rejected:
@@ -46,7 +39,7 @@ def read_object(wire: dict[str, Any], *, needs_key: bool) -> Message | Rejected:
     key = wire.get("service_key")
     errors = _key_errors(key) if needs_key else []
     action = wire.get("event_type")
-    if not _is_action(action):
+    if not is_action(action):
         errors.append(BAD_TYPE if action else "event_type is missing or blank")
         return invalid(errors)
     incident_key = _incident_key(wire.get("incident_key"), action, errors)
@@ -65,10 +58,6 @@ def read_object(wire: dict[str, Any], *, needs_key: bool) -> Message | Rejected:
     if errors:
         return invalid(errors)
     return Message(key=key if isinstance(key, str) else "", events=(event,))
-
-
-def _is_action(value: Any) -> TypeGuard[Action]:
-    return isinstance(value, str) and value in ACTIONS
 
 
 def _key_errors(key: Any) -> list[str]:

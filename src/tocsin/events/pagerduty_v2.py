@@ -9,18 +9,18 @@ Severity is one of four words in any case, because clients fill it from template
 refused, as the contract has it.
 """
 
-from typing import Annotated, Any, Literal, TypeGuard, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from tocsin.events.attachments import images, links
 from tocsin.events.model import Action, Event, Message, Rejected, Severity
+from tocsin.events.pagerduty import is_action, with_made_key
 from tocsin.events.rejections import KEY_LENGTH, NOT_AN_OBJECT, invalid, key_errors, unrecognised
 from tocsin.events.text import address, decode, moment, optional, repair, too_deep
 
 SUMMARY_LIMIT = 1024
 DEDUP_KEY_LIMIT = 255
-ACTIONS: tuple[Action, ...] = get_args(Action)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 BAD_ACTION = (
@@ -65,12 +65,7 @@ _trigger = msgspec.json.Decoder(_Trigger)
 
 def parse(body: bytes, dedup_key: str | None = None) -> tuple[Event, ...] | Rejected:
     """What an accepted body says. `dedup_key` is the one the front door made up, if it did."""
-    message = read(body, needs_key=False)
-    if isinstance(message, Rejected):
-        return message
-    if dedup_key and not message.events[0].dedup_key:
-        return (msgspec.structs.replace(message.events[0], dedup_key=dedup_key),)
-    return message.events
+    return with_made_key(read(body, needs_key=False), dedup_key)
 
 
 def read(body: bytes, *, needs_key: bool = True) -> Message | Rejected:
@@ -132,7 +127,7 @@ def read_object(wire: dict[str, Any], *, needs_key: bool) -> Message | Rejected:
     key = wire.get("routing_key")
     errors = key_errors(key) if needs_key else []
     action = wire.get("event_action")
-    if not _is_action(action):
+    if not is_action(action):
         errors.append("'event_action' is missing or blank" if not action else BAD_ACTION)
         return invalid(errors)
     dedup_key = _dedup_key(wire.get("dedup_key"), action, errors)
@@ -167,10 +162,6 @@ def read_object(wire: dict[str, Any], *, needs_key: bool) -> Message | Rejected:
     if errors:
         return invalid(errors)
     return Message(key=key if isinstance(key, str) else "", events=(event,))
-
-
-def _is_action(value: Any) -> TypeGuard[Action]:
-    return isinstance(value, str) and value in ACTIONS
 
 
 def _dedup_key(value: Any, action: Action, errors: list[str]) -> str:
