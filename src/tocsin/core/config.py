@@ -15,6 +15,8 @@ import msgspec
 from tocsin.core.outbound_guard import parse_allow_list
 
 PREFIX = "TOCSIN_"
+# 443 beside 80, and so 8443 beside 8080: each port of http has one of https.
+TLS_PORT_DISTANCE = 363
 
 
 class ConfigError(Exception):
@@ -76,6 +78,10 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _tls_port(value: str) -> int | None:
+    return _whole(0, 65535)(value) if value else None
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in words:
@@ -102,6 +108,12 @@ def _database_url(value: str) -> str | None:
     return value
 
 
+def _tls_file(value: str) -> Path | None:
+    if value.lstrip().startswith("-----BEGIN"):
+        raise ValueError("must be the path of a PEM file, so that a renewed one is noticed")
+    return _path(value) if value else None
+
+
 def _allow_list(value: str) -> str:
     parse_allow_list(value)
     return value
@@ -116,6 +128,40 @@ SETTINGS: tuple[Setting, ...] = (
         default=None,
         shown_default="http://HOST:PORT",
         help="How people and machines reach this server; used in links and one-tap buttons.",
+    ),
+    Setting(
+        name="tls",
+        parse=_switch,
+        default=True,
+        help="Serve https too, on a port of its own; false leaves it to a proxy.",
+    ),
+    Setting(
+        name="tls_host",
+        parse=_optional,
+        default=None,
+        shown_default="HOST",
+        help="Address to listen on for https.",
+    ),
+    Setting(
+        name="tls_port",
+        parse=_tls_port,
+        default=None,
+        shown_default="PORT + 363",
+        help="Port for https: 8443 beside 8080, 443 beside 80. One that is set must be free.",
+    ),
+    Setting(
+        name="tls_certificate",
+        parse=_tls_file,
+        default=None,
+        shown_default="made by a local authority in DATA_DIR/tls",
+        help="PEM file of the certificate and those it hangs from; read again when it changes.",
+    ),
+    Setting(
+        name="tls_key",
+        parse=_tls_file,
+        default=None,
+        shown_default="in the certificate's file",
+        help="PEM file of its private key, without a passphrase.",
     ),
     Setting(
         name="data_dir",
@@ -149,6 +195,12 @@ SETTINGS: tuple[Setting, ...] = (
         parse=_one_of("all", "web", "engine"),
         default="all",
         help="What this process does: serve requests, run the engine, or both.",
+    ),
+    Setting(
+        name="web_processes",
+        parse=_whole(1, 64),
+        default=1,
+        help="How many processes take requests on the port; more than one uses more cores.",
     ),
     Setting(
         name="node_name",
@@ -258,11 +310,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     public_url: str | None
+    tls: bool
+    tls_host: str | None
+    tls_port: int | None
+    tls_certificate: Path | None
+    tls_key: Path | None
     data_dir: Path
     database_url: str | None
     database_connections: int
     postgres_bin_dir: Path | None
     role: str
+    web_processes: int
     node_name: str | None
     master_key: str | None
     admin_email: str | None
@@ -294,6 +352,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
+    @property
+    def tls_listen_host(self) -> str:
+        """The address that https listens on."""
+        return self.tls_host or self.host
+
 
 def load(
     flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
@@ -311,6 +374,8 @@ def load(
             values[setting.name] = setting.default if given is None else setting.parse(given)
         except ValueError as error:
             problems.append(f"{setting.variable} (or {setting.flag}): {error}")
+    if values.get("tls_key") and not values.get("tls_certificate"):
+        problems.append("TOCSIN_TLS_KEY: set TOCSIN_TLS_CERTIFICATE as well, or neither")
     if problems:
         raise ConfigError("\n".join(problems))
     return Settings(**values)
