@@ -4,6 +4,7 @@ A request is one transaction, from the look-up of its key to the reading of its 
 answer shows what was written and nothing is kept of a request that was refused.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -32,6 +33,7 @@ log = logs.get(__name__)
 MAX_BODY = 1_048_576
 MAX_QUERY = 16_384
 JSON = "application/json"
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 Segments = tuple[str, ...]
 
 
@@ -89,7 +91,7 @@ class Api:
         """The two addresses that need no key: they say nothing of what is stored."""
         if request.method not in ("GET", "HEAD"):
             return None
-        told = {"url": self.deps.base_url, "version": self.deps.version}
+        told = {"url": base_url(self.deps, request), "version": self.deps.version}
         if request.url.path == "/openapi.json":
             found = openapi.describe(self.resources.values(), self.operations, **told)
             return Response(msgspec.json.encode(found), media_type=JSON)
@@ -157,6 +159,7 @@ class Api:
             if operation.changes:
                 actor = await _in_the_name_of(tx, actor, request, operation)
             call = Call(self.deps, self.resources, query=query, path=values, now=now)
+            call.base_url = base_url(self.deps, request)
             call.enter(tx, actor)
             call.read_zone()
             call.body = _decoded(raw, operation)
@@ -181,6 +184,22 @@ class Everything(Mount):
         if scope["type"] != "http" or first in self.taken:
             return Match.NONE, {}
         return super().matches(scope)
+
+
+def base_url(deps: RestDeps, request: Request) -> str:
+    """What an address in the answer begins with, so that it leads back to this server.
+
+    The public URL when one is set. Else, and for who came over https to a server whose public URL
+    is plain http, the address that the request came to: some clients follow only what begins as
+    the address they were given.
+    """
+    secure = request.url.scheme == "https"
+    if deps.base_url_given and (not secure or deps.base_url.startswith("https:")):
+        return deps.base_url
+    host = request.headers.get("host", "")
+    if not HOST.fullmatch(host):
+        return deps.base_url
+    return f"{request.url.scheme}://{host}"
 
 
 def _matched(segments: Segments, parts: Segments) -> dict[str, str] | None:

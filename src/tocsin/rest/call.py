@@ -54,6 +54,8 @@ class Call:
         self.resources = resources
         self.path = path
         self.now = now
+        # What `self` and `html_url` begin with; the door knows how the client got here.
+        self.base_url = deps.base_url
         self.body: dict[str, Any] = {}
         self.status: int | None = None
         # What a handler found and its fields are to show.

@@ -69,7 +69,7 @@ async def _bodies(
 def _head(call: Call, resource: Resource, item: Any, type: str) -> dict[str, Any]:
     address = resource.address(item)
     page = resource.page(item) if address is not None else None
-    base = call.deps.base_url
+    base = call.base_url
     return {
         "id": item.id,
         "type": type,
