@@ -6,7 +6,7 @@ own: a test builds the same program with another clock and other channels.
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -50,6 +50,7 @@ from tocsin.web import routes as web_routes
 from tocsin.web.deps import ChannelKind, WebDeps
 from tocsin.web.glance import Glance
 from tocsin.web.live import LiveHub
+from tocsin.web.operations import Told
 from tocsin.web.render import render
 
 log = logs.get(__name__)
@@ -73,6 +74,7 @@ class Program:
         web_database: Database,
         door_database: Database,
         extra_channels: Sequence[Channel] = (),
+        elsewhere: Callable[[str], Awaitable[Told]] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -108,6 +110,13 @@ class Program:
             )
         )
         self.web_deps = self._web_deps(web_database)
+        self.watched = operations.OperationsDeps(
+            database=web_database,
+            clock=clock,
+            engine=self.engine if settings.role != "web" else None,
+            began=clock.steady(),
+            elsewhere=elsewhere,
+        )
         self.api = self._api()
         self.asgi = self._application()
 
@@ -218,12 +227,7 @@ class Program:
     def routes(self) -> list[BaseRoute]:
         """Everything that this node answers."""
         deps = self.web_deps
-        works = self.settings.role != "web"
-        watched = operations.routes(
-            operations.OperationsDeps(
-                database=deps.database, clock=self.clock, engine=self.engine if works else None
-            )
-        )
+        watched = operations.routes(self.watched)
         if self.settings.role == "engine":
             # A node that only works answers its probes and nothing else.
             return watched
@@ -240,6 +244,7 @@ class Program:
             database=self.web_deps.database,
             clock=self.clock,
             base_url=self.settings.base_url,
+            base_url_given=self.settings.public_url is not None,
             secret_box=self.secret_box,
             channels=self.channels,
             version=__version__,
@@ -304,6 +309,10 @@ class Program:
                     self.door.forget()
             heard.cancel()
         stop.cancel()
+
+    async def answer(self, path: str) -> Told:
+        """What this process says to /metrics or /readyz, asked through another of its server."""
+        return await operations.answer(self.watched, path)
 
     def begin_stop(self) -> None:
         """Refuse new events; they are sent again to another node or a later start."""

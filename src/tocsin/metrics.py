@@ -4,6 +4,8 @@ docs/reference/metrics.md, which a test compares with this file.
 The lowest area beside `channels`: every other part may count, none may read a decision from here.
 """
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
@@ -57,3 +59,27 @@ CLOCK_DRIFT = Gauge(
 DATABASE_UP = Gauge(
     "tocsin_database_up", "Whether the database answered when this was read.", registry=REGISTRY
 )
+
+COUNTERS = {
+    next(iter(counter.describe())).name: counter
+    for counter in tuple(globals().values())
+    if isinstance(counter, Counter)
+}
+
+
+def counts() -> dict[tuple[str, tuple[str, ...]], float]:
+    """How far each counter has come in this process, by its name and the values of its labels."""
+    return {
+        (name, tuple(sample.labels.values())): sample.value
+        for name, counter in COUNTERS.items()
+        for family in counter.collect()
+        for sample in family.samples
+        if sample.name == f"{name}_total"
+    }
+
+
+def add(rises: Iterable[tuple[str, list[str], float]]) -> None:
+    """Add what another process of this server counted."""
+    for name, labels, rise in rises:
+        counter = COUNTERS[name]
+        (counter.labels(*labels) if labels else counter).inc(rise)

@@ -23,7 +23,7 @@ class Site:
         self.database = database
         self.engine = engine
         self.clock = clock
-        deps = OperationsDeps(database=database, clock=clock, engine=engine)
+        deps = OperationsDeps(database=database, clock=clock, engine=engine, began=clock.steady())
         transport = httpx.ASGITransport(app=Starlette(routes=routes(deps)))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://tocsin.test")
 

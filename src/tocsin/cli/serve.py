@@ -26,10 +26,7 @@ log = logs.get(__name__)
 def serve(**flags: Any) -> None:
     """Start the server: pages, API and engine. Every option is also an environment variable."""
     settings = load(flags)
-    as_json = settings.log_format == "json" or (
-        settings.log_format == "auto" and not sys.stderr.isatty()
-    )
-    logs.configure(as_json=as_json, level=settings.log_level)
+    as_json = process.configure_logs(settings)
     try:
         with process.database_server(settings) as dsn:
             uvloop.run(run(settings, dsn, log.info if as_json else _print))

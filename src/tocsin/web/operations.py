@@ -9,6 +9,7 @@
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,13 +32,26 @@ DATABASE_SECONDS = 5.0
 WORK_KINDS = ("events", "timers", "escalations", "deliveries")
 
 
+class Told(msgspec.Struct, frozen=True):
+    """One answer, as it can be passed between processes."""
+
+    status: int
+    media_type: str
+    body: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class OperationsDeps:
-    """What the three answers look at. `engine` is None in a process that only serves requests."""
+    """What the three answers look at. `engine` is None in a process that only serves requests.
+
+    `elsewhere` answers for a server of several processes: only its main one knows everything.
+    """
 
     database: Database
     clock: Clock
     engine: Engine | None
+    began: float
+    elsewhere: Callable[[str], Awaitable[Told]] | None = None
 
 
 class NotReady(msgspec.Struct, frozen=True):
@@ -49,32 +63,38 @@ class NotReady(msgspec.Struct, frozen=True):
 
 def routes(deps: OperationsDeps) -> list[BaseRoute]:
     """The three routes."""
-    began = deps.clock.steady()
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n", headers=_headers())
 
-    async def readyz(request: Request) -> Response:
-        missing = [*await _database_problems(deps), *_engine_problems(deps, began)]
-        body = {"ready": not missing, "not_ready": missing}
+    async def told(request: Request) -> Response:
+        path = request.url.path
+        try:
+            found = await (deps.elsewhere(path) if deps.elsewhere else answer(deps, path))
+        except TimeoutError:
+            found = Told(503, "text/plain; charset=utf-8", "The main process does not answer.\n")
         return Response(
-            msgspec.json.encode(body),
-            status_code=503 if missing else 200,
-            media_type="application/json",
+            found.body,
+            status_code=found.status,
+            media_type=found.media_type,
             headers=_headers(),
-        )
-
-    async def metricsz(request: Request) -> Response:
-        await refresh(deps, began)
-        return Response(
-            generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST, headers=_headers()
         )
 
     return [
         Route("/healthz", healthz, methods=["GET"]),
-        Route("/readyz", readyz, methods=["GET"]),
-        Route("/metrics", metricsz, methods=["GET"]),
+        Route("/readyz", told, methods=["GET"]),
+        Route("/metrics", told, methods=["GET"]),
     ]
+
+
+async def answer(deps: OperationsDeps, path: str) -> Told:
+    """What this process knows about itself: /metrics, or else /readyz."""
+    if path == "/metrics":
+        await refresh(deps)
+        return Told(200, CONTENT_TYPE_LATEST, generate_latest(metrics.REGISTRY).decode())
+    missing = [*await _database_problems(deps), *_engine_problems(deps)]
+    body = msgspec.json.encode({"ready": not missing, "not_ready": missing})
+    return Told(503 if missing else 200, "application/json", body.decode())
 
 
 def _headers() -> dict[str, str]:
@@ -100,28 +120,28 @@ async def _database_problems(deps: OperationsDeps) -> list[NotReady]:
     return [NotReady(found.kind.value, found.text()) for found in findings if found.is_stuck]
 
 
-def _engine_problems(deps: OperationsDeps, began: float) -> list[NotReady]:
+def _engine_problems(deps: OperationsDeps) -> list[NotReady]:
     # A stage with a long poll is late only when it misses its turn.
     polls = {stage.name: stage.poll_seconds for stage in deps.engine.stages} if deps.engine else {}
     return [
         NotReady("engine", f"the stage {stage} has not finished a pass for {age:.0f} seconds")
-        for stage, age in stage_ages(deps, began).items()
+        for stage, age in stage_ages(deps).items()
         if age > polls[stage] + STALE_STAGE_SECONDS
     ]
 
 
-def stage_ages(deps: OperationsDeps, began: float) -> dict[str, float]:
+def stage_ages(deps: OperationsDeps) -> dict[str, float]:
     """Seconds since each stage of this process last finished a pass, or since the start."""
     if deps.engine is None:
         return {}
     now = deps.clock.steady()
     finished = deps.engine.finished_at
-    return {stage.name: now - finished.get(stage.name, began) for stage in deps.engine.stages}
+    return {stage.name: now - finished.get(stage.name, deps.began) for stage in deps.engine.stages}
 
 
-async def refresh(deps: OperationsDeps, began: float) -> None:
+async def refresh(deps: OperationsDeps) -> None:
     """Bring the gauges up to date. What cannot be known is NaN: an old number would be a lie."""
-    for stage, age in stage_ages(deps, began).items():
+    for stage, age in stage_ages(deps).items():
         metrics.STAGE_AGE.labels(stage).set(age)
     try:
         async with asyncio.timeout(DATABASE_SECONDS):
