@@ -2,7 +2,8 @@
 endpoint on the same HTTP server and beside Alertmanager, which keeps alerts in memory.
 
 The front door is measured alone (`--role web`, as on an installation that runs its engine in a
-process of its own) and with the engine working on the same events in the same process.
+process of its own), with one process and with two (`--web-processes 2`), and with the engine
+working on the same events.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from bench.server import Bare, Home, Process, Tocsin
 
 CONNECTIONS = 64
 KEYS = 1000
+PROCESSES = (1, 2)
 DRAIN_SECONDS = 60.0
 PART = "accept"
 
@@ -57,25 +59,43 @@ def measure(quick: bool) -> list[Line]:
     """The lines of this part."""
     rounds, seconds = (1, 2.0) if quick else (3, 3.0)
     peer = alertmanager.program()
-    bare, door, whole, other = _Rounds(), _Rounds(), _Rounds(), _Rounds()
-    with Home() as home, Tocsin(home, role="web", doing="front door alone, flooded") as tocsin:
-        doors = asyncio.run(house.House(home).services(20, 1))
-        requests = house.triggers(doors, KEYS, "accept")
-        for turn in range(rounds):
-            progress(f"accept: round {turn + 1} of {rounds}")
-            _alone(other, peer, seconds)
-            with Bare() as server:
-                bare.add(server, requests, seconds)
-            door.add(tocsin, requests, seconds)
-            _forget(home)
-    with Home() as home, Tocsin(home, doing="front door and engine, flooded") as tocsin:
-        doors = asyncio.run(house.House(home).services(20, 1))
-        requests = house.triggers(doors, KEYS, "accept")
-        for turn in range(rounds):
-            progress(f"accept with the engine: round {turn + 1} of {rounds}")
-            whole.add(tocsin, requests, seconds)
-            wait_until_empty(home)
-    return _lines(bare, door, whole, other if other.rates else str(peer))
+    bare, other = _Rounds(), _Rounds()
+    doors, wholes = {n: _Rounds() for n in PROCESSES}, {n: _Rounds() for n in PROCESSES}
+    for number in PROCESSES:
+        with Home() as home, _door(home, number) as tocsin:
+            requests = _requests(home)
+            for turn in range(rounds):
+                progress(f"accept with {_processes(number)}: round {turn + 1} of {rounds}")
+                _alone(other, peer, seconds)
+                with Bare() as server:
+                    bare.add(server, requests, seconds)
+                doors[number].add(tocsin, requests, seconds)
+                _forget(home)
+    for number in PROCESSES:
+        doing = f"front door and engine, flooded, {_processes(number)}"
+        with Home() as home, Tocsin(home, doing=doing, web_processes=number) as tocsin:
+            requests = _requests(home)
+            for turn in range(rounds):
+                progress(
+                    f"accept with the engine, {_processes(number)}: round {turn + 1} of {rounds}"
+                )
+                wholes[number].add(tocsin, requests, seconds)
+                wait_until_empty(home)
+    return _lines(bare, doors, wholes, other if other.rates else str(peer))
+
+
+def _door(home: Home, number: int) -> Tocsin:
+    doing = f"front door alone, flooded, {_processes(number)}"
+    return Tocsin(home, role="web", doing=doing, web_processes=number)
+
+
+def _requests(home: Home) -> list[bytes]:
+    doors = asyncio.run(house.House(home).services(20, 1))
+    return house.triggers(doors, KEYS, "accept")
+
+
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
 
 
 def _alone(other: _Rounds, peer: object, seconds: float) -> None:
@@ -102,22 +122,26 @@ def wait_until_empty(home: Home, seconds: float = DRAIN_SECONDS) -> int:
             time.sleep(0.2)
 
 
-def _lines(bare: _Rounds, door: _Rounds, whole: _Rounds, other: _Rounds | str) -> list[Line]:
-    lines = [
-        Line(PART, "bare endpoint, nothing kept", bare.text()),
-        Line(PART, "Tocsin, durable, front door alone", door.text()),
-        Line(PART, "Tocsin, durable, engine at work in the process", whole.text()),
-    ]
-    compared: list[tuple[str, _Rounds, str]] = [("the bare endpoint", bare, "")]
+def _lines(
+    bare: _Rounds, doors: dict[int, _Rounds], wholes: dict[int, _Rounds], other: _Rounds | str
+) -> list[Line]:
+    lines = [Line(PART, "bare endpoint, nothing kept, 1 process", bare.text())]
+    compared: list[tuple[str, _Rounds]] = [("the bare endpoint", bare)]
     if isinstance(other, str):
         lines.append(Line(PART, "Alertmanager", f"skipped: {other}"))
     else:
-        lines.insert(1, Line(PART, "Alertmanager, in memory", other.text()))
-        compared.append(("Alertmanager", other, ">= 0.75"))
-    for name, against, target in compared:
-        for label, own in (("front door alone", door), ("with the engine", whole)):
-            aim = target if own is door else ""
-            lines.append(Line(PART, f"{label} / {name}", _ratio(own, against), aim))
+        lines.append(Line(PART, "Alertmanager, in memory", other.text()))
+        compared.append(("Alertmanager", other))
+    own = [("front door alone", doors), ("engine at work", wholes)]
+    for label, by_number in own:
+        for number, rounds in by_number.items():
+            lines.append(Line(PART, f"durable, {label}, {_processes(number)}", rounds.text()))
+    for name, against in compared:
+        for label, by_number in own:
+            for number, rounds in by_number.items():
+                aimed = name == "Alertmanager" and by_number is doors and number == PROCESSES[-1]
+                what = f"{label}, {_processes(number)} / {name}"
+                lines.append(Line(PART, what, _ratio(rounds, against), ">= 0.75" if aimed else ""))
     return lines
 
 

@@ -55,15 +55,22 @@ def family_cpu_seconds(pid: int) -> float:
     return cpu_seconds(pid) + ended + sum(cpu_seconds(child) for child in children(pid))
 
 
-def children(pid: int) -> list[int]:
-    """The direct children of a process."""
+def children(pid: int, named: str = "") -> list[int]:
+    """The direct children of a process, those with `named` in their command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             fields = _stat(int(entry.name))
-            if fields is not None and int(fields[1]) == pid:
+            if fields is not None and int(fields[1]) == pid and named in _command(entry):
                 found.append(int(entry.name))
     return found
+
+
+def _command(entry: Path) -> str:
+    try:
+        return (entry / "cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def rss_mib(pid: int) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from tocsin.cli import beside
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
-# Peak memory of every `tocsin serve` of this run, by what it was doing.
+# Peak memory of the processes of every `tocsin serve` of this run, by what it was doing.
 peaks: dict[str, float] = {}
 
 
@@ -119,7 +119,13 @@ class Tocsin(Process):
     """`tocsin serve` on `home`. With `dsn` it joins the database of another one."""
 
     def __init__(
-        self, home: Home, *, role: str = "all", doing: str = "", dsn: str | None = None
+        self,
+        home: Home,
+        *,
+        role: str = "all",
+        doing: str = "",
+        dsn: str | None = None,
+        web_processes: int = 1,
     ) -> None:
         self.doing = doing
         port = free_port()
@@ -127,6 +133,8 @@ class Tocsin(Process):
             "PORT": str(port),
             "DATA_DIR": str(home.path),
             "ROLE": role,
+            "WEB_PROCESSES": str(web_processes),
+            "TLS": "false",
             "EVENTS_PER_MINUTE": "0",
             "SIMULATED_CHANNEL": "true",
             "OUTBOUND_ALLOW": "127.0.0.0/8",
@@ -140,10 +148,28 @@ class Tocsin(Process):
             ready=None if role == "engine" else "/healthz",
             environment={f"TOCSIN_{name}": value for name, value in settings.items()},
         )
+        if web_processes > 1:
+            self._wait_for_all()
+
+    def _wait_for_all(self) -> None:
+        """Each connection goes to one of the processes, and waits while that one still starts."""
+        prompt = 0
+        while prompt < 20:
+            begun = time.monotonic()
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=60):
+                prompt = prompt + 1 if time.monotonic() - begun < 0.2 else 0
+
+    def pids(self) -> list[int]:
+        """The processes of the server, without those of its database."""
+        return [self.pid, *machine.children(self.pid, named="tocsin.cli.web_process")]
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the server's processes."""
+        return sum(machine.cpu_seconds(pid) for pid in self.pids())
 
     def stop(self) -> None:
         """End it, and remember how much memory it took."""
         if self.doing and self._process.poll() is None:
-            most = machine.rss_mib(self.pid)[1]
+            most = sum(machine.rss_mib(pid)[1] for pid in self.pids())
             peaks[self.doing] = max(most, peaks.get(self.doing, 0.0))
         super().stop()
