@@ -14,6 +14,7 @@ import msgspec
 
 MAX_TITLE = 1024
 MAX_NOTE = 2000
+MAX_CONFERENCE = 255
 MAX_BODY = 20_000
 MAX_KEY = 255
 MAX_ALERTS = 1000
@@ -37,6 +38,16 @@ class Urgency(StrEnum):
     LOW = "low"
 
 
+class Priority(StrEnum):
+    """How much an incident matters to the business; a person says so, never a machine."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+    P5 = "P5"
+
+
 class TimerKind(StrEnum):
     """What an incident may be waiting for, besides its ladder."""
 
@@ -49,6 +60,7 @@ class Reason(StrEnum):
     """Why an incident changed: the `reason` of its timeline entries (the ladder adds its own)."""
 
     NEW_ALERT = "new_alert"
+    MAINTENANCE_ENDED = "maintenance_ended"
     REPEATED_ALERT = "repeated_alert"
     CREATED_BY_HAND = "created_by_hand"
     SELF_ASSIGNED = "self_assigned"
@@ -72,6 +84,21 @@ class Reason(StrEnum):
     SEVERITY_RAISED = "severity_raised"
     TITLE_SET = "title_set_by_person"
     NOTE_ADDED = "note_added"
+    NOTE_CHANGED = "note_changed"
+    NOTE_DELETED = "note_deleted"
+    PRIORITY_SET = "priority_set_by_person"
+    CONFERENCE_SET = "conference_set_by_person"
+    ALERT_RESOLVED_BY_PERSON = "alert_resolved_by_person"
+    LAST_ALERT_RESOLVED_BY_PERSON = "last_alert_resolved_by_person"
+    ALERT_MOVED = "alert_moved"
+    LAST_ALERT_MOVED = "last_alert_moved"
+
+
+class Conference(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the people of an incident talk: a number to dial, an address to open, or both."""
+
+    number: str | None = None
+    url: str | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +129,21 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     alert_count: int = 0
     open_alert_count: int = 0
     last_alert_at: datetime | None = None
+    priority: Priority | None = None
+    conference_number: str | None = None
+    conference_url: str | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether somebody still has to do something."""
         return self.status is not Status.RESOLVED
+
+    @property
+    def conference(self) -> Conference | None:
+        """Where its people talk, if anywhere."""
+        if self.conference_number is None and self.conference_url is None:
+            return None
+        return Conference(number=self.conference_number, url=self.conference_url)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +173,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wrote on an incident. `label` is the author's name as it was then."""
+    """What a person wrote on an incident. `label` is the author's name as it was then, and
+    `changed_at` the last time the words were changed."""
 
     id: str
     incident_id: str
@@ -144,6 +182,15 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     content: str
     at: datetime
+    changed_at: datetime | None = None
+
+
+class AlertChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one alert by hand: it is resolved, it moves to `to_incident_id`, or both."""
+
+    alert_id: str
+    resolve: bool = False
+    to_incident_id: str | None = None
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -175,6 +222,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     acknowledgement_timeout: int | None
     auto_resolve_timeout: int | None
     disabled: bool
+    deleted: bool = False
 
 
 class NewIncident(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,4 +236,6 @@ class NewIncident(msgspec.Struct, frozen=True, kw_only=True):
     incident_key: str | None = None
     assignee_ids: tuple[str, ...] = ()
     escalation_policy_id: str | None = None
+    priority: Priority | None = None
+    conference: Conference | None = None
     test: bool = False

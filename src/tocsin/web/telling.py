@@ -177,11 +177,68 @@ def _field(entry: LogEntry, data: dict[str, Any]) -> Told:
     if data.get("field") == "title":
         text = f"Title changed by {entry.actor_label}"
         return _told(entry, "pen", "", text, because=None, detail=f"was: {data.get('from')}")
+    marked = _FIELDS.get(str(data.get("field")))
+    if marked is not None:
+        return marked(entry, data)
     if entry.reason == "alert_resolved":
         left = formats.plural(int(data.get("open_alerts") or 0), "alert")
         text = f"Alert closed by {entry.actor_label}, {left} still open"
         return _told(entry, "check", "ok", text, detail=data.get("dedup_key"))
     return _other(entry, data)
+
+
+def _priority(entry: LogEntry, data: dict[str, Any]) -> Told:
+    before, after = data.get("from"), data.get("to")
+    text = f"Priority {after} set by {entry.actor_label}"
+    if after is None:
+        text = f"Priority taken away by {entry.actor_label}"
+    return _told(entry, "pen", "", text, because=None, detail=f"was: {before}" if before else None)
+
+
+def _conference(entry: LogEntry, data: dict[str, Any]) -> Told:
+    bridge = data.get("to")
+    if not bridge:
+        text = f"Conference bridge taken away by {entry.actor_label}"
+        return _told(entry, "pen", "", text, because=None)
+    where = " · ".join(
+        filter(None, (bridge.get("conference_number"), bridge.get("conference_url")))
+    )
+    text = f"Conference bridge set by {entry.actor_label}"
+    return _told(entry, "pen", "", text, because=None, detail=where)
+
+
+def _note_edit(entry: LogEntry, data: dict[str, Any]) -> Told:
+    author = data.get("author")
+    whose = "their note" if author == entry.actor_label else f"the note of {author}"
+    if entry.reason == "note_deleted":
+        text = f"{entry.actor_label} deleted {whose}"
+        return _told(entry, "note", "", text, because=None)
+    text = f"{entry.actor_label} changed {whose}"
+    return _told(entry, "note", "", text, because=None, quote=data.get("content"))
+
+
+def _alerts(entry: LogEntry, data: dict[str, Any]) -> Told:
+    count = int(data.get("count") or 0)
+    keys = [str(alert.get("dedup_key")) for alert in data.get("alerts") or []]
+    detail = ", ".join(keys[:3]) + (f" and {count - 3} more" if count > 3 else "")
+    what = formats.plural(count, "alert")
+    if data.get("to") or data.get("from"):
+        way = "to" if data.get("to") else "from"
+        number = (data.get("to") or data.get("from") or {}).get("number")
+        text = f"{what} moved {way} #{number} by {entry.actor_label}"
+        return _told(entry, "merge", "", text, because=None, detail=detail)
+    left = formats.plural(int(data.get("open_alerts") or 0), "alert")
+    text = f"{what} closed by {entry.actor_label}, {left} still open"
+    return _told(entry, "check", "ok", text, because=None, detail=detail)
+
+
+# What a change of one field says, by the field.
+_FIELDS: dict[str, Callable[[LogEntry, dict[str, Any]], Told]] = {
+    "priority": _priority,
+    "conference_bridge": _conference,
+    "note": _note_edit,
+    "alerts": _alerts,
+}
 
 
 def _other(entry: LogEntry, data: dict[str, Any]) -> Told:

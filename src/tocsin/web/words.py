@@ -44,6 +44,14 @@ INCIDENT: Mapping[str, str] = {
     Reason.SEVERITY_RAISED: "an alert became more severe",
     Reason.TITLE_SET: "a person changed the title",
     Reason.NOTE_ADDED: "a person wrote a note",
+    Reason.NOTE_CHANGED: "a person wrote a note anew",
+    Reason.NOTE_DELETED: "a person took a note away",
+    Reason.PRIORITY_SET: "a person changed the priority",
+    Reason.CONFERENCE_SET: "a person said where to talk",
+    Reason.ALERT_RESOLVED_BY_PERSON: "a person closed this alert; others are still open",
+    Reason.LAST_ALERT_RESOLVED_BY_PERSON: "a person closed the last open alert",
+    Reason.ALERT_MOVED: "a person moved alerts to another incident",
+    Reason.LAST_ALERT_MOVED: "a person moved the last open alert to another incident",
 }
 LADDER: Mapping[str, str] = {
     LadderReason.OPENED: "the incident opened",

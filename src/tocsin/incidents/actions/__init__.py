@@ -1,7 +1,10 @@
 """The door of incidents: what machines report, people do, and time brings."""
 
+from tocsin.incidents.actions.alerting import change_alerts
 from tocsin.incidents.actions.creating import create
-from tocsin.incidents.actions.editing import add_note, merge, set_title
+from tocsin.incidents.actions.editing import merge, set_title
+from tocsin.incidents.actions.marking import set_conference, set_priority
+from tocsin.incidents.actions.noting import add_note, change_note, delete_note, may_change
 from tocsin.incidents.actions.owning import Reassignment, escalate, reassign, set_urgency
 from tocsin.incidents.actions.reading import (
     Surroundings,
@@ -14,6 +17,19 @@ from tocsin.incidents.actions.reading import (
     surroundings,
 )
 from tocsin.incidents.actions.recording import record_events
+from tocsin.incidents.actions.releasing import release_held
+from tocsin.incidents.actions.responders import (
+    NewRequest,
+    Roster,
+    advance_requests,
+    answer_request,
+    ask_responders,
+    asks_of,
+    cancel_requests,
+    due_requests,
+    push_back_requests,
+    responders,
+)
 from tocsin.incidents.actions.responding import acknowledge, resolve, snooze, unacknowledge
 from tocsin.incidents.actions.ticking import (
     advance_escalations,
@@ -25,6 +41,16 @@ from tocsin.incidents.actions.ticking import (
 )
 
 __all__ = [
+    "NewRequest",
+    "Roster",
+    "advance_requests",
+    "answer_request",
+    "ask_responders",
+    "asks_of",
+    "cancel_requests",
+    "due_requests",
+    "push_back_requests",
+    "responders",
     "Reassignment",
     "Surroundings",
     "acknowledge",
@@ -33,20 +59,27 @@ __all__ = [
     "advance_escalations",
     "assignments",
     "by_ids",
+    "change_alerts",
+    "change_note",
     "create",
+    "delete_note",
     "due_escalations",
     "due_timers",
     "escalate",
     "get",
     "get_run",
+    "may_change",
     "merge",
     "next_due",
     "notes",
     "push_back",
     "reassign",
     "record_events",
+    "release_held",
     "resolve",
     "run_timers",
+    "set_conference",
+    "set_priority",
     "set_title",
     "set_urgency",
     "snooze",

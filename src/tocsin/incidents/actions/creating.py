@@ -15,6 +15,7 @@ from tocsin.escalations.model import Move
 from tocsin.escalations.model import Reason as LadderReason
 from tocsin.incidents import lifecycle
 from tocsin.incidents import urgency as urgencies
+from tocsin.incidents.actions.marking import checked_conference
 from tocsin.incidents.actions.owning import check_people
 from tocsin.incidents.actions.responding import acknowledge_draft
 from tocsin.incidents.actions.work import Question, Work
@@ -56,7 +57,12 @@ async def create(tx: Tx, actor: Actor, new: NewIncident, now: datetime) -> Incid
     if policy_id not in ladders:
         raise Invalid("escalation_policy", f"there is no escalation policy {policy_id}")
     work = Work(tx, now)
+    bridge = checked_conference(new.conference)
     incident = _incident(new, settings, policy_id, (await store.numbers(tx, 1))[0], now)
+    if bridge is not None:
+        incident = structs.replace(
+            incident, conference_number=bridge.number, conference_url=bridge.url
+        )
     draft = work.add(incident, settings, ladders[policy_id])
     reason = Reason.CREATED_BY_HAND.value
     work.tell(draft, Kind.TRIGGER, reason, actor, {"title": incident.title, "body": new.body})
@@ -108,6 +114,7 @@ def _incident(
         urgency=new.urgency or urgencies.initial(settings.urgency_rule, None),
         incident_key=new.incident_key,
         body=new.body,
+        priority=new.priority,
         test=new.test,
         created_at=now,
         changed_at=now,

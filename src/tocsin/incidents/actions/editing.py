@@ -1,10 +1,9 @@
-"""Notes, titles and merges: what people add to incidents without answering them."""
+"""Titles and merges: what people change of incidents without answering them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.accounts.model import Actor
-from tocsin.core import ids
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.incidents import lifecycle
@@ -13,44 +12,12 @@ from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import (
     MAX_ALERTS,
     MAX_BULK,
-    MAX_NOTE,
     MAX_TITLE,
     Incident,
-    Note,
     Reason,
 )
 from tocsin.incidents.store import incidents as store
 from tocsin.timeline.model import Kind
-
-
-async def add_note(tx: Tx, actor: Actor, incident_id: str, content: str, now: datetime) -> Note:
-    """Write a note of 1 to 2,000 characters; on resolved incidents too."""
-    if not 1 <= len(content.strip()) <= MAX_NOTE:
-        raise Invalid("content", f"write 1 to {MAX_NOTE} characters")
-    work = await opening.load(tx, actor, [incident_id], now)
-    note = Note(
-        id=ids.new("P", now),
-        incident_id=incident_id,
-        user_id=actor.user_id,
-        label=actor.label,
-        content=content.strip(),
-        at=now,
-    )
-    await tx.execute(
-        store.INSERT_NOTE,
-        {
-            "id": note.id,
-            "incident_id": note.incident_id,
-            "user_id": note.user_id,
-            "label": note.label,
-            "content": note.content,
-            "at": note.at,
-        },
-    )
-    data = {"note_id": note.id, "content": note.content}
-    work.tell(work.drafts[incident_id], Kind.ANNOTATE, Reason.NOTE_ADDED.value, actor, data)
-    await work.flush()
-    return note
 
 
 async def set_title(tx: Tx, actor: Actor, incident_id: str, title: str, now: datetime) -> Incident:

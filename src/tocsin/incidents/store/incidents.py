@@ -15,6 +15,7 @@ from tocsin.incidents.model import (
     Acknowledgement,
     Incident,
     Note,
+    Priority,
     Settings,
     Status,
     TimerKind,
@@ -24,26 +25,30 @@ from tocsin.incidents.model import (
 LOCK_INCIDENTS = """
     select id, number, service_id, escalation_policy_id, title, status, urgency, incident_key, body,
         test, created_at, changed_at, acknowledged_at, resolved_at, snoozed_until, resolution,
-        merged_into, alert_count, open_alert_count, last_alert_at
+        merged_into, alert_count, open_alert_count, last_alert_at, priority, conference_number,
+        conference_url
     from incidents where id = any(%(ids)s)
     order by id for update
 """
 SELECT_INCIDENT = """
     select id, number, service_id, escalation_policy_id, title, status, urgency, incident_key, body,
         test, created_at, changed_at, acknowledged_at, resolved_at, snoozed_until, resolution,
-        merged_into, alert_count, open_alert_count, last_alert_at
+        merged_into, alert_count, open_alert_count, last_alert_at, priority, conference_number,
+        conference_url
     from incidents where id = %(id)s
 """
 SELECT_INCIDENTS = """
     select id, number, service_id, escalation_policy_id, title, status, urgency, incident_key, body,
         test, created_at, changed_at, acknowledged_at, resolved_at, snoozed_until, resolution,
-        merged_into, alert_count, open_alert_count, last_alert_at
+        merged_into, alert_count, open_alert_count, last_alert_at, priority, conference_number,
+        conference_url
     from incidents where id = any(%(ids)s)
 """
 SELECT_SETTINGS = """
     select s.id as service_id, s.name as service_name, s.escalation_policy_id as policy_id,
         p.team_id, s.urgency_rule, s.acknowledgement_timeout, s.auto_resolve_timeout,
-        s.disabled_at is not null or s.deleted_at is not null as disabled
+        s.disabled_at is not null or s.deleted_at is not null as disabled,
+        s.deleted_at is not null as deleted
     from services s join escalation_policies p on p.id = s.escalation_policy_id
     where s.id = any(%(ids)s)
 """
@@ -71,14 +76,18 @@ UPDATE_INCIDENTS = """
     set escalation_policy_id = x.policy, title = x.title, status = x.status, urgency = x.urgency,
         changed_at = x.changed, acknowledged_at = x.acknowledged, resolved_at = x.resolved,
         snoozed_until = x.snoozed, resolution = x.resolution, merged_into = x.merged,
-        alert_count = x.alerts, open_alert_count = x.open_alerts, last_alert_at = x.last_alert
+        alert_count = x.alerts, open_alert_count = x.open_alerts, last_alert_at = x.last_alert,
+        priority = x.priority, conference_number = x.conference_number,
+        conference_url = x.conference_url
     from unnest(%(id)s::text[], %(policy)s::text[], %(title)s::text[], %(status)s::text[],
             %(urgency)s::text[], %(changed)s::timestamptz[], %(acknowledged)s::timestamptz[],
             %(resolved)s::timestamptz[], %(snoozed)s::timestamptz[], %(resolution)s::text[],
             %(merged)s::text[], %(alerts)s::int[], %(open_alerts)s::int[],
-            %(last_alert)s::timestamptz[])
+            %(last_alert)s::timestamptz[], %(priority)s::text[], %(conference_number)s::text[],
+            %(conference_url)s::text[])
         as x (id, policy, title, status, urgency, changed, acknowledged, resolved, snoozed,
-            resolution, merged, alerts, open_alerts, last_alert)
+            resolution, merged, alerts, open_alerts, last_alert, priority, conference_number,
+            conference_url)
     where i.id = x.id
 """
 DELETE_ASSIGNMENTS = "delete from assignments where incident_id = any(%(ids)s)"
@@ -89,17 +98,25 @@ RESOLVE_ALERTS_OF = """
     where incident_id = any(%(ids)s) and status = 'triggered'
 """
 MOVE_ALERTS = """
-    update alerts set incident_id = %(target)s where incident_id = any(%(sources)s)
+    update alerts
+    set incident_id = %(target)s, opened_in = coalesce(opened_in, incident_id)
+    where incident_id = any(%(sources)s)
 """
 INSERT_NOTE = """
     insert into notes (id, incident_id, user_id, label, content, at)
     values (%(id)s, %(incident_id)s, %(user_id)s, %(label)s, %(content)s, %(at)s)
 """
 SELECT_NOTES = """
-    select id, incident_id, user_id, label, content, at from notes
-    where incident_id = %(incident_id)s
+    select id, incident_id, user_id, label, content, at, changed_at from notes
+    where incident_id = %(incident_id)s and deleted_at is null
     order by at desc, id desc limit %(limit)s
 """
+SELECT_NOTE = """
+    select id, incident_id, user_id, label, content, at, changed_at from notes
+    where id = %(id)s and incident_id = %(incident_id)s and deleted_at is null
+"""
+UPDATE_NOTE = "update notes set content = %(content)s, changed_at = %(now)s where id = %(id)s"
+DELETE_NOTE = "update notes set content = '', deleted_at = %(now)s where id = %(id)s"
 DUE_TIMERS = """
     select distinct incident_id from (
         select incident_id from incident_timers
@@ -134,7 +151,8 @@ CLAIM_ESCALATIONS = """
 NEXT_DUE = """
     select least(
         (select min(due_at) from escalation_runs where state = 'running'),
-        (select min(due_at) from incident_timers))
+        (select min(due_at) from incident_timers),
+        (select min(due_at) from responder_targets))
 """
 PUSH_BACK_TIMERS = """
     update incident_timers
@@ -165,6 +183,9 @@ INCIDENT_COLUMNS = (
     "alert_count",
     "open_alert_count",
     "last_alert_at",
+    "priority",
+    "conference_number",
+    "conference_url",
 )
 
 
@@ -208,6 +229,9 @@ def _incident(row: tuple[Any, ...]) -> Incident:
         alert_count=row[17],
         open_alert_count=row[18],
         last_alert_at=row[19],
+        priority=None if row[20] is None else Priority(row[20]),
+        conference_number=row[21],
+        conference_url=row[22],
     )
 
 
@@ -276,6 +300,9 @@ async def update_incidents(tx: Tx, changed: Sequence[Incident]) -> None:
             "alerts": [i.alert_count for i in changed],
             "open_alerts": [i.open_alert_count for i in changed],
             "last_alert": [i.last_alert_at for i in changed],
+            "priority": [i.priority for i in changed],
+            "conference_number": [i.conference_number for i in changed],
+            "conference_url": [i.conference_url for i in changed],
         },
     )
 
