@@ -39,6 +39,19 @@ def test_a_page_tells_its_age_and_why_it_came() -> None:
     ]
 
 
+def test_a_page_says_where_people_talk() -> None:
+    bridge = line(
+        priority="P2",
+        conference_number="+1 415 555 1212,,,,1234#",
+        conference_url="https://meet.example.com/room",
+    )
+    first = texts.paragraphs(page(incidents=(bridge,)))[0]
+    assert first.startswith("#42 [P2] checkout")
+    said = "Talk: +1 415 555 1212,,,,1234# or https://meet.example.com/room"
+    assert first.splitlines()[-1] == said
+    assert "Talk" not in "".join(texts.paragraphs(page()))
+
+
 def test_a_test_says_that_it_is_one() -> None:
     message = test_message()
     assert texts.subject(message) == "Tocsin test: this contact method works"

@@ -10,11 +10,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
-Kind = Literal["page", "bundle", "summary", "test", "notice"]
+Kind = Literal["page", "bundle", "summary", "test", "notice", "status_update"]
 
 
 class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident as a message tells it."""
+    """One incident as a message tells it. `conference_*` is where its people talk."""
 
     incident_id: str
     number: int
@@ -25,13 +25,27 @@ class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     alert_count: int = 1
     priority: str | None = None
+    conference_number: str | None = None
+    conference_url: str | None = None
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True):
+    """What a status update says: `text` as its author wrote it, `html` made safe to show."""
+
+    subject: str
+    text: str
+    html: str
+    author: str
+    at: datetime
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What one person is to be told over one channel.
 
     `incidents` holds one line for a page and several for a bundle or summary; `more` counts those
-    left out. `now` is when the message was composed, so that ages in it are right.
+    left out. `now` is when the message was composed, so that ages in it are right. `asked_by` names
+    the person who asks for a responder; then `acknowledge_url` leads to the question. `update` is
+    only there in a status update.
     """
 
     kind: Kind
@@ -45,6 +59,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     incident_url: str | None = None
     attempt: int = 1
     is_drill: bool = False
+    asked_by: str | None = None
+    update: Update | None = None
+
+    @property
+    def act_label(self) -> str:
+        """What `acknowledge_url` lets the person do."""
+        return "Join or decline" if self.asked_by else "Acknowledge"
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, tag="sent"):

@@ -31,6 +31,8 @@ def _subject(message: Message) -> str:
         return "Tocsin test: this contact method works"
     if message.kind == "notice":
         return message.reason or "A notice from Tocsin"
+    if message.update is not None:
+        return message.update.subject
     count = len(message.incidents) + message.more
     if message.kind in ("bundle", "summary") or count > 1:
         services = list(dict.fromkeys(line.service for line in message.incidents))
@@ -41,6 +43,8 @@ def _subject(message: Message) -> str:
         return f"{count} {what}: {where}"
     if not message.incidents:
         return "An incident needs you"
+    if message.asked_by:
+        return f"{clip(one_line(message.asked_by), 60)} asks you to join {headline(message.incidents[0])}"
     return headline(message.incidents[0])
 
 
@@ -70,7 +74,7 @@ def paragraphs(message: Message) -> list[str]:
     for line in message.incidents[:MOST_LISTED]:
         parts.append(
             f"#{line.number} {headline(line)}\n"
-            f"{line.status}, {age(line.created_at, message.now)} old"
+            f"{line.status}, {age(line.created_at, message.now)} old{conference(line)}"
         )
     left_out = message.more + max(0, len(message.incidents) - MOST_LISTED)
     if left_out:
@@ -78,6 +82,12 @@ def paragraphs(message: Message) -> list[str]:
     if message.reason:
         parts.append(clip(one_line(message.reason), MOST_REASON))
     return parts
+
+
+def conference(line: IncidentLine) -> str:
+    """A line of its own that says where to talk; empty when nowhere."""
+    ways = [one_line(way) for way in (line.conference_number, line.conference_url) if way]
+    return "\nTalk: " + " or ".join(ways) if ways else ""
 
 
 def age(then: datetime, now: datetime) -> str:

@@ -81,11 +81,14 @@ def payload(message: Message) -> dict[str, Any]:
                 "created_at": line.created_at,
                 "alert_count": line.alert_count,
                 "priority": line.priority,
+                "conference_number": line.conference_number,
+                "conference_url": line.conference_url,
             }
             for line in message.incidents
         ],
         "more": message.more,
         "reason": message.reason or None,
+        "asked_by": message.asked_by,
         "acknowledge_url": message.acknowledge_url,
         "incident_url": message.incident_url,
     }

@@ -2,7 +2,8 @@
 
 SELECT_OF_PAGES = """
 select d.id as delivery_id, 1 as total, p.reason, i.test as is_test, i.id as incident_id,
-    i.number, i.title, s.name as service, i.urgency, i.status, i.created_at, i.alert_count
+    i.number, i.title, s.name as service, i.urgency, i.status, i.created_at, i.alert_count,
+    i.priority, i.conference_number, i.conference_url
 from deliveries d
 join pages p on p.id = d.page_id
 join incidents i on i.id = p.incident_id
@@ -27,14 +28,15 @@ with member as (
 ), ranked as (
     select member.delivery_id, count(*) over (partition by member.delivery_id)::int as total,
         member.reason, i.test as is_test, i.id as incident_id, i.number, i.title,
-        s.name as service, i.urgency, i.status, i.created_at, i.alert_count,
+        s.name as service, i.urgency, i.status, i.created_at, i.alert_count, i.priority,
+        i.conference_number, i.conference_url,
         row_number() over (partition by member.delivery_id order by i.created_at, i.id) as rank
     from member
     join incidents i on i.id = member.incident_id
     join services s on s.id = i.service_id
 )
 select delivery_id, total, reason, is_test, incident_id, number, title, service, urgency, status,
-    created_at, alert_count
+    created_at, alert_count, priority, conference_number, conference_url
 from ranked
 where rank <= %(most)s
 order by delivery_id, rank

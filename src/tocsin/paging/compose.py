@@ -55,6 +55,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     created_at: datetime
     alert_count: int
+    priority: str | None = None
+    conference_number: str | None = None
+    conference_url: str | None = None
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,4 +107,7 @@ def _line(one: Told) -> IncidentLine:
         status=one.status,
         created_at=one.created_at,
         alert_count=one.alert_count,
+        priority=one.priority,
+        conference_number=one.conference_number,
+        conference_url=one.conference_url,
     )
