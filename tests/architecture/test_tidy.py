@@ -15,8 +15,10 @@ AREAS = {
     "events",
     "paging",
     "schedules",
+    "suppression",
     "escalations",
     "incidents",
+    "tags",
 }
 # Within an area these modules may touch the world; every other one is a rule and may not.
 IMPURE = {"actions", "store", "feed", "audit", "acceptor"}

@@ -15,7 +15,7 @@ from tocsin.core.database import Tx
 
 OVERDUE = timedelta(seconds=30)
 # Stages without which nobody is paged. They finish a pass every second or less, on some node.
-VITAL_STAGES = ("intake", "timers", "escalate", "deliveries")
+VITAL_STAGES = ("intake", "timers", "maintenance", "escalate", "deliveries")
 # Rows beyond this many are not counted: "1000 or more" says enough.
 MOST_COUNTED = 1000
 INBOX_HEAD = 200

@@ -1,6 +1,6 @@
 """The SQL of the intake: which slices wait, what to work on, what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -79,6 +79,9 @@ where i.seq = any(%(seqs)s) and i.slice = any(%(slices)s) and not i.quarantined
 order by i.seq
 """
 
+# One after the other, in the order given: whoever waits holds only lower ones.
+WAIT_FOR_SLICE = "select pg_advisory_xact_lock(%(class)s, %(slice)s)"
+
 DELETE_DONE = "delete from inbox where seq = any(%(seqs)s)"
 
 INSERT_OUTCOMES = """
@@ -121,6 +124,12 @@ async def lock_slices(tx: Tx, slices: Sequence[int]) -> list[int]:
         return list(slices)
     asked = {"class": SLICE_LOCK_CLASS, "slices": list(slices)}
     return [int(row[0]) for row in await tx.tuples(LOCK_SLICES, asked)]
+
+
+async def wait_for_slices(tx: Tx, slices: Iterable[int]) -> None:
+    """Become the one writer of these slices, after whoever is."""
+    for slice in sorted(set(slices)):
+        await tx.execute(WAIT_FOR_SLICE, {"class": SLICE_LOCK_CLASS, "slice": slice})
 
 
 async def take(

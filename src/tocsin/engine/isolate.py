@@ -18,8 +18,9 @@ from tocsin.core.database import Database, Retry, Tx, Unavailable
 log = logs.get(__name__)
 
 # Where a stage with due work may die: by its name, before and after the commit.
-UNCOMMITTED = {name: crash_points.point(f"{name}.uncommitted") for name in ("escalate", "timers")}
-COMMITTED = {name: crash_points.point(f"{name}.committed") for name in ("escalate", "timers")}
+STAGES = ("escalate", "timers", "maintenance")
+UNCOMMITTED = {name: crash_points.point(f"{name}.uncommitted") for name in STAGES}
+COMMITTED = {name: crash_points.point(f"{name}.committed") for name in STAGES}
 
 
 class DueWork(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     ALREADY_ACKNOWLEDGED = "already_acknowledged"
     RESOLVED = "resolved"
     NO_OPEN_ALERT = "no_open_alert"
+    SUPPRESSED = "suppressed_by_maintenance"
     SERVICE_DISABLED = "service_disabled"
     SERVICE_GONE = "service_gone"
 
@@ -27,6 +28,18 @@ _NEW = {
     "acknowledge": Verdict.NO_OPEN_ALERT,
     "resolve": Verdict.NO_OPEN_ALERT,
 }
+
+_HELD = {
+    "trigger": Verdict.SUPPRESSED,
+    "acknowledge": Verdict.SUPPRESSED,
+    "resolve": Verdict.RESOLVED,
+}
+
+
+def decide_held(action: str) -> Verdict:
+    """What an event means for an alert that a maintenance window holds back from having an
+    incident: there is nothing to acknowledge, and a resolve spares people all of it."""
+    return _HELD[action]
 
 
 def decide(action: str, incident: Status | None) -> Verdict:

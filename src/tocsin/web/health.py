@@ -37,6 +37,7 @@ SECRET = re.compile(r'("(?:routing_key|service_key)"\s*:\s*")[^"]*')
 STAGES = {
     "intake": "Events become incidents",
     "timers": "Snoozes and time-outs",
+    "maintenance": "Ends of maintenance windows",
     "escalate": "Escalations",
     "deliveries": "Messages to people",
     "seal": "Seals of the audit record",

@@ -9,6 +9,7 @@ people may act on the same incidents meanwhile, so open alerts are read again un
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from tocsin.accounts.model import Actor
 from tocsin.core import ids
@@ -17,6 +18,7 @@ from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Ladder, Move
 from tocsin.events.model import Arrived, Event, Outcome
 from tocsin.incidents import dedup, urgency
+from tocsin.incidents.actions.holding import Holding
 from tocsin.incidents.actions.work import Draft, Question, Work
 from tocsin.incidents.dedup import Verdict
 from tocsin.incidents.lifecycle import Act
@@ -31,7 +33,7 @@ from tocsin.incidents.model import (
 )
 from tocsin.incidents.store import alerts
 from tocsin.incidents.store import incidents as store
-from tocsin.incidents.store.alerts import OpenAlert
+from tocsin.incidents.store.alerts import HeldAlert, OpenAlert
 from tocsin.timeline.model import Kind
 
 Key = tuple[str, str]
@@ -43,12 +45,19 @@ class _Batch:
     """What the events of one batch meet: services, names, open alerts, drafts."""
 
     work: Work
+    holding: Holding
     settings: dict[str, Settings]
     ladders: dict[str, Ladder]
     actors: dict[str, Actor]
     numbers: list[int]
     open: dict[Key, OpenAlert]
     touched: dict[str, OpenAlert]
+
+    def draft_of(self, alert: OpenAlert | None) -> Draft | None:
+        """The incident of an alert; None without one."""
+        if alert is None or alert.incident_id is None:
+            return None
+        return self.work.drafts[alert.incident_id]
 
 
 async def record_events(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> list[Outcome]:
@@ -63,24 +72,57 @@ async def record_events(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> li
     ]
     _tell_repeats(batch)
     await alerts.write(tx, batch.touched.values())
+    await batch.holding.flush(tx)
     await batch.work.flush()
     return outcomes
+
+
+async def open_held(tx: Tx, held: Sequence[HeldAlert], now: datetime) -> None:
+    """Let alerts go on that were held back, as if they came now: each opens an incident and pages,
+    and one that has an incident gets the urgency that its severity asks for.
+
+    The caller is the only writer of their services' slices, and has seen that none is in
+    maintenance.
+    """
+    arrived = [
+        Arrived(
+            seq=0,
+            service_id=one.service_id,
+            integration_id=one.integration_id,
+            received_at=now,
+            events=(one.event,),
+        )
+        for one in held
+    ]
+    batch = await _load(tx, arrived, now)
+    opening = [alert for alert in batch.open.values() if alert.incident_id is None]
+    batch.numbers = (await store.numbers(tx, len(opening)))[::-1]
+    for one in arrived:
+        # Whoever resolved its incident a moment ago has ended it.
+        alert = batch.open.get((one.integration_id, one.events[0].dedup_key))
+        if alert is not None:
+            _let_go(batch, one, alert, batch.settings[one.service_id])
+    await alerts.write(tx, batch.touched.values())
+    await batch.work.flush()
 
 
 async def _load(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> _Batch:
     keys = {(one.integration_id, event.dedup_key) for one in arrived for event in one.events}
     settings = await store.settings(tx, (one.service_id for one in arrived))
     names = await store.integration_names(tx, (one.integration_id for one in arrived))
+    holding = await Holding.load(tx, settings, now)
+    opening = [one for one in arrived if one.service_id not in holding.verdicts]
     work, found = await _lock(tx, keys, now)
     return _Batch(
         work=work,
+        holding=holding,
         settings=settings,
         ladders=await escalations.ladders(tx, (s.policy_id for s in settings.values())),
         actors={
             id: Actor(kind="integration", id=id, label=names.get(id, "an integration"))
             for id in {one.integration_id for one in arrived}
         },
-        numbers=(await store.numbers(tx, _openings(arrived, set(found))))[::-1],
+        numbers=(await store.numbers(tx, _openings(opening, set(found))))[::-1],
         open=found,
         touched={},
     )
@@ -106,17 +148,26 @@ async def _lock(tx: Tx, keys: set[Key], now: datetime) -> tuple[Work, dict[Key, 
     A merge may move an alert between the two reads; then the other incident is locked too.
     """
     work = Work(tx, now)
-    holders = {alert.incident_id for alert in await alerts.open_by_keys(tx, keys)}
+    found = await alerts.open_by_keys(tx, keys)
+    holders = _holders(found)
     if not holders:
-        return work, {}
+        return work, _by_key(found)
     for _ in range(LOCK_ATTEMPTS):
         await work.load(holders)
         found = await alerts.open_by_keys(tx, keys)
-        missing = {alert.incident_id for alert in found} - set(work.drafts)
+        missing = _holders(found) - set(work.drafts)
         if not missing:
-            return work, {(alert.integration_id, alert.dedup_key): alert for alert in found}
+            return work, _by_key(found)
         holders = missing
     raise Retry("the alerts of this batch keep moving between incidents")
+
+
+def _holders(found: Sequence[OpenAlert]) -> set[str]:
+    return {alert.incident_id for alert in found if alert.incident_id is not None}
+
+
+def _by_key(found: Sequence[OpenAlert]) -> dict[Key, OpenAlert]:
+    return {(alert.integration_id, alert.dedup_key): alert for alert in found}
 
 
 def _record(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome:
@@ -126,7 +177,9 @@ def _record(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome
         return Outcome(seq=one.seq, position=position, reason=gone.value)
     key = (one.integration_id, event.dedup_key)
     alert = batch.open.get(key)
-    draft = None if alert is None else batch.work.drafts[alert.incident_id]
+    if batch.holding.takes(alert, one.service_id, event):
+        return _hold(batch, one, position, event)
+    draft = batch.draft_of(alert)
     verdict = dedup.decide(event.action, None if draft is None else draft.incident.status)
     if verdict is Verdict.NO_OPEN_ALERT:
         return Outcome(seq=one.seq, position=position, reason=verdict.value)
@@ -151,8 +204,21 @@ def _record(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome
     )
 
 
+def _hold(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome:
+    key = (one.integration_id, event.dedup_key)
+    alert, verdict = batch.holding.record(batch.open.get(key), one, event)
+    batch.touched[alert.id] = alert
+    if alert.resolved_at is None:
+        batch.open[key] = alert
+    else:
+        del batch.open[key]
+    return Outcome(seq=one.seq, position=position, reason=verdict.value, alert_id=alert.id)
+
+
 def _open(batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: Actor) -> OpenAlert:
+    """Open an incident for an alert: a new one, or one that was held back until now."""
     work = batch.work
+    held = batch.open.get((one.integration_id, event.dedup_key))
     now = work.now
     incident = Incident(
         id=ids.new("Q", now),
@@ -170,7 +236,7 @@ def _open(batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: 
     )
     draft = work.add(incident, settings, batch.ladders[settings.policy_id])
     draft.question = Question(Move.BEGIN, Kind.ASSIGN, actor)
-    alert = OpenAlert(
+    alert = held or OpenAlert(
         id=ids.new("Q", now),
         incident_id=incident.id,
         service_id=settings.service_id,
@@ -183,20 +249,32 @@ def _open(batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: 
     )
     batch.open[(one.integration_id, event.dedup_key)] = alert
     batch.touched[alert.id] = alert
-    work.tell(
-        draft,
-        Kind.TRIGGER,
-        Reason.NEW_ALERT.value,
-        actor,
-        {
-            "alert_id": alert.id,
-            "dedup_key": event.dedup_key,
-            "severity": event.severity,
-            "summary": event.summary,
-            "source": event.source,
-        },
-    )
+    data: dict[str, Any] = {
+        "alert_id": alert.id,
+        "dedup_key": event.dedup_key,
+        "severity": event.severity,
+        "summary": event.summary,
+        "source": event.source,
+    }
+    reason = Reason.NEW_ALERT
+    if held is not None:
+        reason = Reason.MAINTENANCE_ENDED
+        data |= {"window_id": held.suppressed_by, "first_at": held.created_at}
+        held.go_on(incident.id)
+    work.tell(draft, Kind.TRIGGER, reason.value, actor, data)
     return alert
+
+
+def _let_go(batch: _Batch, one: Arrived, alert: OpenAlert, settings: Settings) -> None:
+    event, actor = one.events[0], batch.actors[one.integration_id]
+    draft = batch.draft_of(alert)
+    if draft is None:
+        _open(batch, one, event, settings, actor)
+        return
+    alert.go_on(draft.incident.id)
+    batch.touched[alert.id] = alert
+    if urgency.raised(settings.urgency_rule, draft.incident.urgency, event.severity):
+        _raise(batch, draft, actor)
 
 
 def _repeat(batch: _Batch, alert: OpenAlert, draft: Draft, event: Event, actor: Actor) -> None:
@@ -206,7 +284,8 @@ def _repeat(batch: _Batch, alert: OpenAlert, draft: Draft, event: Event, actor: 
     alert.last_event_at = now
     if draft.incident.last_alert_at != now:
         draft.set(last_alert_at=now)
-    if urgency.raised(draft.settings.urgency_rule, draft.incident.urgency, event.severity):
+    louder = urgency.raised(draft.settings.urgency_rule, draft.incident.urgency, event.severity)
+    if louder and not batch.holding.mutes(alert):
         _raise(batch, draft, actor)
 
 
@@ -245,9 +324,10 @@ def _acknowledge(batch: _Batch, draft: Draft, actor: Actor) -> None:
 
 def _tell_repeats(batch: _Batch) -> None:
     for alert in batch.touched.values():
-        if alert.repeats:
+        draft = batch.draft_of(alert)
+        if alert.repeats and draft is not None:
             batch.work.tell(
-                batch.work.drafts[alert.incident_id],
+                draft,
                 Kind.TRIGGER,
                 Reason.REPEATED_ALERT.value,
                 batch.actors[alert.integration_id],

@@ -17,6 +17,7 @@ from tocsin.incidents.actions.work import Draft, Question, Work
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import Reason, TimerKind
 from tocsin.incidents.store import incidents as store
+from tocsin.suppression import actions as suppression
 from tocsin.timeline.model import Kind
 
 
@@ -33,9 +34,9 @@ async def due_escalations(tx: Tx, now: datetime, limit: int) -> list[str]:
 
 
 async def next_due(tx: Tx) -> datetime | None:
-    """When the next ladder or timer is due."""
-    due: datetime | None = await tx.value(store.NEXT_DUE)
-    return due
+    """When the next ladder, timer or held alert is due."""
+    due = (await tx.value(store.NEXT_DUE), await suppression.next_due(tx))
+    return min((at for at in due if at is not None), default=None)
 
 
 async def run_timers(tx: Tx, now: datetime, limit: int, only: Sequence[str] | None = None) -> int:

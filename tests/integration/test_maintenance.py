@@ -1,0 +1,278 @@
+"""Maintenance windows on a real database: what they hold back, and what goes on when they end."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.incidents_house import House, actor, stand_up, trigger
+from tocsin.accounts.model import SYSTEM
+from tocsin.core.database import Database
+from tocsin.engine import maintenance
+from tocsin.events.model import Event
+from tocsin.suppression import actions as suppression
+from tocsin.suppression.model import NewWindow, Window, WindowChange
+
+pytestmark = pytest.mark.asyncio
+OLGA = actor("olga")
+ALERTS = """
+    select dedup_key, status, incident_id is not null as opened, suppressed_by, event_count
+    from alerts order by created_at, id
+"""
+HOLDS = "select service_id, due_at from maintenance_holds order by service_id"
+
+
+@pytest.fixture
+async def house(database: Database) -> House:
+    return await stand_up(database, urgency_rule="severity_based")
+
+
+async def window(house: House, *services: str, start: float = 0, minutes: float = 60) -> Window:
+    begins = house.now + timedelta(minutes=start)
+    new = NewWindow(
+        service_ids=services or ("shop",),
+        starts_at=begins,
+        ends_at=begins + timedelta(minutes=minutes),
+        description="new disks",
+    )
+    async with house.database.transaction() as tx:
+        return await suppression.create(tx, SYSTEM, new, house.now)
+
+
+async def change(house: House, id: str, **what: Any) -> Window:
+    async with house.database.transaction() as tx:
+        return await suppression.update(tx, SYSTEM, id, WindowChange(**what), house.now)
+
+
+async def remove(house: House, id: str) -> str:
+    async with house.database.transaction() as tx:
+        return await suppression.remove(tx, SYSTEM, id, house.now)
+
+
+async def look(house: House) -> int:
+    """The engine's stage, until nothing is due."""
+    done = 0
+    while True:
+        async with house.database.transaction() as tx:
+            found = await maintenance.WORK.run(tx, house.now, 50, None)
+        if not found:
+            return done
+        done += found
+
+
+async def alerts(house: House) -> list[tuple[Any, ...]]:
+    return await house.rows(ALERTS)
+
+
+def later(house: House, **by: float) -> datetime:
+    house.clock.move_to(house.now + timedelta(**by))
+    return house.now
+
+
+async def incidents(house: House) -> list[tuple[Any, ...]]:
+    return await house.rows("select title, status, urgency from incidents order by number")
+
+
+async def test_an_alert_in_a_window_is_kept_and_opens_nothing(house: House) -> None:
+    made = await window(house)
+    (first,) = await house.say(trigger("disk"))
+    assert (first.reason, first.incident_id) == ("suppressed_by_maintenance", None)
+    (again,) = await house.say(trigger("disk"))
+    assert (again.reason, again.alert_id) == ("suppressed_by_maintenance", first.alert_id)
+    assert await alerts(house) == [("disk", "triggered", False, made.id, 2)]
+    assert await incidents(house) == []
+    assert await house.rows("select 1 from pages") == []
+    assert await house.rows(HOLDS) == [("shop", made.ends_at)]
+
+
+async def test_when_the_window_ends_what_still_holds_opens_and_pages(house: House) -> None:
+    made = await window(house)
+    await house.say(trigger("disk"), trigger("net", severity="warning"))
+    later(house, minutes=59)
+    assert await look(house) == 0
+    later(house, minutes=1)
+    assert await look(house) == 1
+    assert await incidents(house) == [
+        ("disk is broken", "triggered", "high"),
+        ("net is broken", "triggered", "low"),
+    ]
+    assert [row[2:4] for row in await alerts(house)] == [(True, None), (True, None)]
+    assert await house.rows(HOLDS) == []
+    id, *_ = (await house.rows("select id from incidents order by number"))[0]
+    assert (await house.story(id))[0] == ("trigger", "maintenance_ended")
+    assert await house.paged(id) == [("alice", 1, "open")]
+    (data,) = (
+        await house.rows("select data from log_entries where kind = 'trigger' order by seq limit 1")
+    )[0]
+    assert data["window_id"] == made.id
+    # From here on it is an alert like any other.
+    (repeat,) = await house.say(trigger("disk"))
+    assert (repeat.reason, repeat.incident_id) == ("repeated", id)
+    (over,) = await house.say(Event(action="resolve", dedup_key="disk"))
+    assert over.reason == "resolved"
+    assert (await house.incident(id))["status"] == "resolved"
+
+
+async def test_what_is_resolved_in_the_window_never_opens(house: House) -> None:
+    made = await window(house)
+    outcomes = await house.say(
+        trigger("disk"),
+        Event(action="acknowledge", dedup_key="disk"),
+        Event(action="resolve", dedup_key="disk"),
+        Event(action="resolve", dedup_key="disk"),
+        trigger("net"),
+    )
+    assert [one.reason for one in outcomes] == [
+        "suppressed_by_maintenance",
+        "suppressed_by_maintenance",
+        "resolved",
+        "no_open_alert",
+        "suppressed_by_maintenance",
+    ]
+    (over,) = await house.say(Event(action="resolve", dedup_key="net"))
+    assert (over.reason, over.incident_id) == ("resolved", None)
+    later(house, hours=1)
+    await look(house)
+    assert await incidents(house) == []
+    assert await alerts(house) == [
+        ("disk", "resolved", False, made.id, 1),
+        ("net", "resolved", False, made.id, 1),
+    ]
+    assert await house.rows(HOLDS) == []
+
+
+async def test_an_incident_that_was_open_keeps_its_state_and_is_resolved_as_ever(
+    house: House,
+) -> None:
+    id = await house.opened("disk", severity="warning")
+    await window(house)
+    (repeat,) = await house.say(trigger("disk", severity="critical"))
+    assert (repeat.reason, repeat.incident_id) == ("repeated", id)
+    # The louder urgency would page, so it waits for the end of the window.
+    assert (await house.incident(id))["urgency"] == "low"
+    paged = await house.paged(id)
+    later(house, hours=1)
+    await look(house)
+    assert (await house.incident(id))["urgency"] == "high"
+    assert len(await house.paged(id)) > len(paged)
+    assert ("urgency_change", "severity_raised") in await house.story(id)
+    assert [row[3] for row in await alerts(house)] == [None]
+
+    await window(house)
+    (over,) = await house.say(Event(action="resolve", dedup_key="disk"))
+    assert (over.reason, over.incident_id) == ("resolved", id)
+    assert (await house.incident(id))["status"] == "resolved"
+
+
+async def test_other_services_go_on(house: House) -> None:
+    policy = (await house.rows("select escalation_policy_id from services"))[0][0]
+    async with house.database.transaction() as tx:
+        from tocsin.escalations import actions as escalations
+
+        other = (await escalations.policies_by_ids(tx, [policy]))[policy]
+    await house.service(other, "bank")
+    await window(house)
+    (outcome,) = await house.say(trigger("disk"), service="bank")
+    assert outcome.reason == "opened"
+
+
+async def test_of_windows_that_overlap_the_last_to_end_lets_go(house: House) -> None:
+    await window(house, minutes=30)
+    await house.say(trigger("disk"))
+    second = await window(house, start=20, minutes=30)
+    later(house, minutes=30)
+    assert await look(house) == 1
+    assert await incidents(house) == []
+    assert await house.rows(HOLDS) == [("shop", second.ends_at)]
+    later(house, minutes=20)
+    await look(house)
+    assert len(await incidents(house)) == 1
+
+
+@pytest.mark.parametrize("how", ["removed", "shortened", "service_left"])
+async def test_ending_early_lets_go_at_once(house: House, how: str) -> None:
+    policy = (await house.rows("select escalation_policy_id from services"))[0][0]
+    async with house.database.transaction() as tx:
+        from tocsin.escalations import actions as escalations
+
+        other = (await escalations.policies_by_ids(tx, [policy]))[policy]
+    await house.service(other, "bank")
+    made = await window(house, "shop", "bank")
+    await house.say(trigger("disk"))
+    later(house, minutes=10)
+    if how == "removed":
+        assert await remove(house, made.id) == "ended_now"
+    elif how == "shortened":
+        await change(house, made.id, ends_at=house.now + timedelta(seconds=1))
+        await look(house)
+        later(house, seconds=1)
+    else:
+        await change(house, made.id, service_ids=("bank",))
+    await look(house)
+    assert [row[0] for row in await incidents(house)] == ["disk is broken"]
+    assert await house.rows(HOLDS) == []
+
+
+async def test_a_window_that_is_made_longer_holds_longer(house: House) -> None:
+    made = await window(house, minutes=30)
+    await house.say(trigger("disk"))
+    longer = await change(house, made.id, ends_at=made.ends_at + timedelta(minutes=30))
+    later(house, minutes=30)
+    await look(house)
+    assert await incidents(house) == []
+    assert await house.rows(HOLDS) == [("shop", longer.ends_at)]
+    later(house, minutes=30)
+    await look(house)
+    assert len(await incidents(house)) == 1
+
+
+async def test_a_disabled_service_keeps_its_alerts_until_it_is_enabled(house: House) -> None:
+    await window(house)
+    await house.say(trigger("disk"))
+    disable = "update services set disabled_at = created_at"
+    async with house.database.transaction() as tx:
+        await tx.execute(disable)
+    later(house, hours=1)
+    await look(house)
+    assert await incidents(house) == []
+    async with house.database.transaction() as tx:
+        await tx.execute("update services set disabled_at = null")
+    later(house, minutes=1)
+    await look(house)
+    assert len(await incidents(house)) == 1
+
+
+async def test_a_deleted_service_lets_go_of_its_alerts_unopened(house: House) -> None:
+    await window(house)
+    await house.say(trigger("disk"))
+    async with house.database.transaction() as tx:
+        await tx.execute("update services set deleted_at = created_at")
+    later(house, hours=1)
+    await look(house)
+    assert await incidents(house) == []
+    assert [row[:3] for row in await alerts(house)] == [("disk", "resolved", False)]
+    assert await house.rows(HOLDS) == []
+
+
+async def test_more_than_fit_in_a_pass_all_open(house: House, monkeypatch: Any) -> None:
+    from tocsin.incidents.actions import releasing
+
+    monkeypatch.setattr(releasing, "MOST_ALERTS", 3)
+    await window(house)
+    await house.say(*(trigger(f"disk-{number}") for number in range(8)))
+    later(house, hours=1)
+    assert await look(house) == 3
+    assert len(await incidents(house)) == 8
+    assert await house.rows(HOLDS) == []
+
+
+async def test_a_batch_costs_one_query_more_and_no_number(house: House) -> None:
+    """Numbers of incidents have no holes for what was held back."""
+    first = await house.opened("one")
+    await window(house)
+    await house.say(*(trigger(f"held-{number}") for number in range(5)))
+    later(house, hours=1)
+    await look(house)
+    numbers = [row[0] for row in await house.rows("select number from incidents order by number")]
+    start = (await house.incident(first))["number"]
+    assert numbers == list(range(start, start + 6))
