@@ -16,7 +16,7 @@ import httpx
 import psycopg
 from psycopg import sql
 
-from tests.support.ports import free_port
+from tests.support.ports import free_port_with_https
 from tests.support.settings import settings_for
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import SYSTEM, NewUser, User
@@ -147,7 +147,7 @@ async def running(
     dsn: str, server_dsn: str, data_dir: Path, **settings: Any
 ) -> AsyncIterator[Running]:
     """A started Tocsin on a free port."""
-    port = free_port()
+    port = free_port_with_https()
     address = f"http://127.0.0.1:{port}"
     given = {"port": str(port), "public_url": address, "database_url": dsn, **settings}
     async with Database(dsn, size=2) as database:

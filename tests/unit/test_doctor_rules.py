@@ -1,12 +1,13 @@
 """What the doctor concludes from what it finds."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tocsin.cli import doctor_rules as rules
 from tocsin.cli.doctor_rules import GIB, Check, Person, PolicyFacts, ScheduleFacts
+from tocsin.core.certificates import Facts
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
@@ -15,6 +16,19 @@ ANN = Person(id="ann", name="Ann", methods=1, working=1)
 MUTE = Person(id="mute", name="Mute", methods=1, working=0)
 EMPTY = PolicyFacts(name="P", people=())
 GAP = ScheduleFacts(name="Nights", gaps=((AT, LATER), (LATER, LATER)))
+
+
+def https_for(
+    hours: int, *, host: str | None = "pager.example.com", given: bool = True, began: int = -24
+) -> Check:
+    """A certificate that ends so many hours from now."""
+    facts = Facts(
+        names=("pager.example.com",),
+        starts_at=AT + timedelta(hours=began),
+        ends_at=AT + timedelta(hours=hours),
+    )
+    return rules.https(facts, None, now=AT, host=host, given=given)
+
 
 CASES: list[tuple[str, Check | list[Check], str, str]] = [
     # what is looked at, the check, the verdict, a part of what it says
@@ -38,6 +52,15 @@ CASES: list[tuple[str, Check | list[Check], str, str]] = [
     ("clocks", rules.clocks(0.3, None), "ok", "this machine"),
     ("clocks", rules.clocks(-3, None), "warn", "NTP"),
     ("clocks", rules.clocks(0, 3600), "bad", "+3600.0 s"),
+    ("https", rules.https(None, None, now=AT, host="x", given=False), "ok", "first start"),
+    ("https", rules.https(None, "it is gone", now=AT, host=None, given=True), "bad", "it is gone"),
+    ("https", https_for(5000), "ok", "pager.example.com until 2026-09-26"),
+    ("https", https_for(200), "warn", "without a restart"),
+    ("https", https_for(200, given=False), "warn", "renews its certificate by itself"),
+    ("https", https_for(-1), "bad", "has ended on 2026-03-02 08:00"),
+    ("https", https_for(5000, host="other.example.com"), "warn", "not for other.example.com"),
+    ("https", https_for(5000, host=None), "ok", "until"),
+    ("https", https_for(5000, began=1), "bad", "the machine's clock"),
     ("nodes", rules.nodes(1, 1), "ok", "1 run the engine"),
     ("nodes", rules.nodes(0, 0), "warn", "tocsin serve"),
     ("nodes", rules.nodes(0, 2), "bad", "nobody is paged"),

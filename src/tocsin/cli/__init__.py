@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "restore": ("tocsin.cli.restore", "restore", "Bring back what a backup holds."),
     "send-test": ("tocsin.cli.send_test", "send_test", "Send a person a test message."),
     "demo": ("tocsin.cli.demo", "demo", "Start with a made-up company to look around in."),
+    "tls": ("tocsin.cli.tls", "tls", "https: the certificate to trust."),
     "key": ("tocsin.cli.key", "key", "REST keys: create, list, revoke."),
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -21,7 +22,7 @@ from tocsin.cli.database import CommandProblem, Hand, run_with_database
 from tocsin.cli.doctor_rules import Check, Verdict
 from tocsin.cli.living import living_nodes
 from tocsin.cli.options import load, settings_options
-from tocsin.core import migrate
+from tocsin.core import migrate, tls
 from tocsin.core.clock import LogicalClock
 from tocsin.core.config import Settings
 from tocsin.core.crypto import KEY_FILE, CryptoError, SecretBox, load_master_key
@@ -97,11 +98,25 @@ def _about_this_machine(settings: Settings) -> list[Check]:
             key.stat().st_mode & 0o777 if key.exists() else None,
         ),
     ]
+    if settings.tls:
+        checks.append(_https(settings, LogicalClock().now()))
     place = _existing(settings.data_dir)
     usage = shutil.disk_usage(place)
     what = "the data directory" if settings.database_url else "the data directory and database"
     checks.append(rules.disk(what, usage.free, usage.total))
     return checks
+
+
+def _https(settings: Settings, now: datetime) -> Check:
+    given = settings.tls_certificate is not None
+    public = urlsplit(settings.public_url or "")
+    # A given certificate may be for other names than a public URL that is not https.
+    host = None if given and public.scheme != "https" else public.hostname
+    try:
+        facts, problem = tls.read_facts(settings), None
+    except (tls.TlsError, CryptoError) as error:
+        facts, problem = None, str(error)
+    return rules.https(facts, problem, now=now, host=host, given=given)
 
 
 def _existing(path: Path) -> Path:

@@ -5,16 +5,21 @@ be lost; "warn" means that it works now and something should be mended all the s
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
+
+from tocsin.core.certificates import Facts, covers
 
 GIB = 1024**3
 # The first minor version of each major that has the security fixes of November 2025.
 SAFE_MINORS = {15: 15, 16: 11, 17: 7, 18: 1}
 OLDEST_MAJOR = 15
 MOST_NAMED = 5
+GIVEN_ENDS_SOON = timedelta(days=14)
+# Our own is renewed thirty days before its end: half of that has passed and it was not.
+OWN_ENDS_SOON = timedelta(days=15)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -331,9 +336,41 @@ def public_url(given: bool, host: str, base_url: str) -> Check:
         return warn(
             "public URL",
             f"{base_url} is not encrypted: passwords and one-tap links can be read on the way",
-            "put a proxy with TLS in front, and use its https:// address",
+            "use the https:// address that the server has itself, or that of a proxy with TLS",
         )
     return ok("public URL", base_url)
+
+
+def https(
+    facts: Facts | None, problem: str | None, *, now: datetime, host: str | None, given: bool
+) -> Check:
+    """The certificate of https: `facts` of the one on the disk, `host` what people call us, if
+    the certificate has to say so."""
+    where = "the files of TOCSIN_TLS_CERTIFICATE" if given else "DATA_DIR/tls"
+    if problem is not None:
+        return bad("https", problem, f"mend {where}; http is served all the same")
+    if facts is None:
+        return ok("https", "a local authority is made at the first start")
+    until = f"{facts.ends_at:%Y-%m-%d %H:%M} UTC"
+    renewal = (
+        "put a renewed one into the same files: it is taken up without a restart"
+        if given
+        else "start the server: it renews its certificate by itself"
+    )
+    if facts.ends_at <= now:
+        return bad("https", f"the certificate has ended on {until}", renewal)
+    if facts.starts_at > now:
+        begins = f"{facts.starts_at:%Y-%m-%d %H:%M} UTC"
+        return bad("https", f"the certificate counts from {begins} on", "check the machine's clock")
+    if host is not None and not covers(facts.names, host):
+        return warn(
+            "https",
+            f"the certificate is for {named(facts.names) or 'no name'}, not for {host}",
+            "get one for that name" if given else "start the server again: it makes one that fits",
+        )
+    if facts.ends_at - now < (GIVEN_ENDS_SOON if given else OWN_ENDS_SOON):
+        return warn("https", f"the certificate ends on {until}", renewal)
+    return ok("https", f"the certificate is for {named(facts.names)} until {until}")
 
 
 def quarantined(lines: Sequence[str]) -> Check:

@@ -102,25 +102,20 @@ def open_door(settings: Settings) -> Door | None:
     """
     if not settings.tls:
         return None
-    try:
-        listener = _bind(settings)
-    except HttpsError as error:
-        if settings.tls_port is not None or settings.tls_host is not None:
-            raise
-        log.warning("https is not served, http is", reason=str(error))
-        return None
     # Clients judge a certificate by the time of day, which is not the pager's own time.
     clock = LogicalClock()
     try:
         shown = Shown(tls.source_of(settings))
         shown.refresh(clock.now())
     except (TlsError, MasterKeyError) as error:
-        listener.close()
         if settings.tls_certificate is not None:
             raise HttpsError(f"TOCSIN_TLS_CERTIFICATE: {error}") from error
-        if settings.tls_port is not None:
-            raise HttpsError(str(error)) from error
-        log.error("https is not served, http is", reason=str(error))
+        _refuse_if_asked_for(settings, str(error))
+        return None
+    try:
+        listener = _bind(settings)
+    except HttpsError as error:
+        _refuse_if_asked_for(settings, str(error))
         return None
     return Door(
         listener=listener,
@@ -129,6 +124,13 @@ def open_door(settings: Settings) -> Door | None:
         host=settings.tls_listen_host,
         local=settings.tls_certificate is None,
     )
+
+
+def _refuse_if_asked_for(settings: Settings, reason: str) -> None:
+    """Go on with http alone, unless somebody asked for this port."""
+    if settings.tls_port is not None or settings.tls_host is not None:
+        raise HttpsError(reason)
+    log.warning("https is not served, http is", reason=reason)
 
 
 def port_of(settings: Settings) -> int:

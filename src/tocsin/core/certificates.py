@@ -76,14 +76,13 @@ def make_server(
 
 
 def usable_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Those that a certificate can hold, each once, in order."""
+    """Those that a certificate can hold, each once and as it holds them, in order."""
     found: dict[str, None] = {}
     for name in names:
         try:
-            _general(name)
+            found[str(_general(name).value)] = None
         except ValueError:
             continue
-        found[name.lower()] = None
     return tuple(found)
 
 
@@ -183,7 +182,7 @@ def _general(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         pass
-    ascii_name = name if name.isascii() else name.encode("idna").decode()
+    ascii_name = (name if name.isascii() else name.encode("idna").decode()).lower()
     labels = ascii_name.split(".")
     if len(ascii_name) > 253 or not all(0 < len(label) <= 63 for label in labels):
         raise ValueError(f"{name!r} is no host name")
