@@ -79,18 +79,22 @@ ORDERS: dict[tuple[str, bool], LiteralString] = {
     ("urgency", True): SELECT_LOW_FIRST,
 }
 
+# A change of status and the entry that tells of it bear the same time.
 SELECT_EDGES = """
     select i.id,
         (select l.id from log_entries l where l.incident_id = i.id and l.kind = 'trigger'
             order by l.seq limit 1) as first_trigger_id,
         (select a.dedup_key from alerts a where a.incident_id = i.id
             order by a.id limit 1) as dedup_key,
+        (select l.at from log_entries l where l.incident_id = i.id and l.kind <> 'notify'
+            order by l.seq desc limit 1) as updated_at,
         c.actor_kind, c.actor_id
     from incidents i
     left join lateral (
         select l.actor_kind, l.actor_id from log_entries l
-        where l.incident_id = i.id
-            and l.kind in ('trigger', 'acknowledge', 'unacknowledge', 'resolve', 'snooze')
+        where l.incident_id = i.id and l.at = i.changed_at
+            and l.kind in ('trigger', 'acknowledge', 'unacknowledge', 'resolve', 'snooze',
+                'assign', 'escalate')
             and l.reason <> 'repeated_alert'
         order by l.seq desc limit 1) c on true
     where i.id = any(%(ids)s)
@@ -154,11 +158,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Edges(msgspec.Struct, frozen=True, kw_only=True):
-    """How an incident began, and who last moved it."""
+    """How an incident began, when it last changed, and who last changed its status."""
 
     id: str
     first_trigger_id: str | None
     dedup_key: str | None
+    updated_at: datetime | None
     actor_kind: str | None
     actor_id: str | None
 

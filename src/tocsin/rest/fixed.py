@@ -54,6 +54,8 @@ PRIORITIES = (
     Priority("PPRIORITY4", "P4", "Few are affected", "555555", 2_000_000),
     Priority("PPRIORITY5", "P5", "Nobody notices", "555555", 1_000_000),
 )
+PRIORITY_BY_ID = {priority.id: priority for priority in PRIORITIES}
+PRIORITY_NAMED = {priority.name: priority for priority in PRIORITIES}
 VENDORS = (
     Vendor(
         id="PVENDOREVENTS2",

@@ -1,7 +1,7 @@
 """Incidents: list, find, open, and what people do to them, one or up to 250 at once.
 
 A change of several things of one incident is made in the order in which it would be made by hand:
-the title, the urgency, who it is with, and the status last.
+the title, the urgency, the priority, the bridge, who it is with, and the status last.
 """
 
 from collections import defaultdict
@@ -11,52 +11,34 @@ from typing import Any, Literal
 
 import msgspec
 
-from tocsin.escalations.model import Reason as LadderReason
-from tocsin.escalations.model import RunState
 from tocsin.incidents import actions as incidents
-from tocsin.incidents.actions import Reassignment, Surroundings
-from tocsin.incidents.model import MAX_BULK, Incident, NewIncident, Status, TimerKind, Urgency
+from tocsin.incidents.actions import Reassignment
+from tocsin.incidents.model import (
+    MAX_BULK,
+    Conference,
+    Incident,
+    NewIncident,
+    Priority,
+    Status,
+    Urgency,
+)
 from tocsin.queries import incident_pages
-from tocsin.queries.incident_pages import Edges, Wanted
-from tocsin.rest import operations
+from tocsin.queries.incident_pages import Wanted
+from tocsin.rest import fixed, operations
 from tocsin.rest.call import Call, Given, Paging, convert
 from tocsin.rest.errors import INVALID, ApiError, invalid
+from tocsin.rest.incident_fields import FIELDS, AssignmentGiven, BridgeGiven, prepare
 from tocsin.rest.render import whole
-from tocsin.rest.resource import Field, Operation, Param, Ref, Reference, Resource, Slice
+from tocsin.rest.resource import Operation, Param, Resource, Slice
 
 TAG = "Incidents"
 LAST_MONTH = timedelta(days=30)
 LONGEST = timedelta(days=184)
 BAD_RANGE = 2004
+BAD_PRIORITY = 1020
 SORTS = ("incident_number", "created_at", "resolved_at", "urgency")
 STATUSES = tuple(str(status) for status in Status)
 URGENCIES = tuple(str(urgency) for urgency in Urgency)
-PENDING = {
-    TimerKind.ACKNOWLEDGEMENT_TIMEOUT: "unacknowledge",
-    TimerKind.SNOOZE: "unacknowledge",
-    TimerKind.AUTO_RESOLVE: "resolve",
-}
-
-
-class Body(msgspec.Struct):
-    """The text of an incident that was opened by hand."""
-
-    details: str | None = None
-    type: str = "incident_body"
-
-
-class AssignmentGiven(msgspec.Struct):
-    """One person an incident is given to."""
-
-    assignee: Given
-
-
-class AlertCounts(msgspec.Struct):
-    """How many alerts an incident has."""
-
-    all: int
-    triggered: int
-    resolved: int
 
 
 class Change(msgspec.Struct):
@@ -70,21 +52,10 @@ class Change(msgspec.Struct):
     escalation_level: int | None = None
     escalation_policy: Given | None = None
     assignments: list[AssignmentGiven] | None = None
-    priority: Any = None
-    conference_bridge: Any = None
-
-
-class Extra(msgspec.Struct):
-    """What belongs to incidents and is kept elsewhere."""
-
-    around: Surroundings
-    edges: dict[str, Edges]
-
-
-async def _prepare(call: Call, items: Sequence[Incident]) -> Extra:
-    around = await incidents.surroundings(call.tx, items)
-    edges = await incident_pages.edges(call.tx, [incident.id for incident in items])
-    return Extra(around=around, edges=edges)
+    service: Given | None = None
+    # These may be taken away: null is a wish of its own.
+    priority: Given | msgspec.UnsetType | None = msgspec.UNSET
+    conference_bridge: BridgeGiven | msgspec.UnsetType | None = msgspec.UNSET
 
 
 async def _load(call: Call, ids: Sequence[str]) -> dict[str, Incident]:
@@ -136,7 +107,6 @@ async def _get(call: Call, id: str) -> Incident:
 
 
 async def _create(call: Call, given: dict[str, Any]) -> Incident:
-    _refuse_what_is_missing(given)
     policy = given.get("escalation_policy")
     body = given.get("body")
     new = NewIncident(
@@ -147,14 +117,25 @@ async def _create(call: Call, given: dict[str, Any]) -> Incident:
         incident_key=given.get("incident_key"),
         assignee_ids=tuple(a.assignee.id for a in given.get("assignments") or ()),
         escalation_policy_id=None if policy is None else policy.id,
+        priority=_named_priority(given.get("priority")),
+        conference=_conference(given.get("conference_bridge")),
     )
     return await incidents.create(call.tx, call.actor, new, call.now)
 
 
-def _refuse_what_is_missing(given: dict[str, Any]) -> None:
-    for name in ("priority", "conference_bridge"):
-        if given.get(name):
-            raise invalid(f"{name} is not supported by this server: leave it out")
+def _named_priority(given: Given | None) -> Priority | None:
+    if given is None:
+        return None
+    found = fixed.PRIORITY_BY_ID.get(given.id)
+    if found is None:
+        raise ApiError(400, BAD_PRIORITY, "Invalid Priority", f"priority {given.id} is not one")
+    return Priority(found.name)
+
+
+def _conference(given: BridgeGiven | None) -> Conference | None:
+    if given is None:
+        return None
+    return Conference(number=given.conference_number, url=given.conference_url)
 
 
 async def _update(call: Call, id: str, given: dict[str, Any]) -> Incident:
@@ -189,15 +170,16 @@ async def manage(call: Call) -> object:
 
 async def _apply(call: Call, ids: list[str], change: Change) -> None:
     tx, actor, now = call.tx, call.actor, call.now
-    _refuse_what_is_missing(msgspec.structs.asdict(change))
-    if msgspec.structs.replace(change, id=None, resolution=None, assignments=None) == Change():
-        # What changes nothing may still name what is not there, or not to be seen.
-        for id in ids:
-            await incidents.get(tx, actor, id)
+    await _check_what_stays(call, ids, change)
     for id in ids if change.title is not None else ():
         await incidents.set_title(tx, actor, id, change.title or "", now)
     if change.urgency is not None:
         await incidents.set_urgency(tx, actor, ids, change.urgency, now)
+    if not isinstance(change.priority, msgspec.UnsetType):
+        await incidents.set_priority(tx, actor, ids, _named_priority(change.priority), now)
+    if not isinstance(change.conference_bridge, msgspec.UnsetType):
+        bridge = _conference(change.conference_bridge)
+        await incidents.set_conference(tx, actor, ids, bridge, now)
     if change.assignments or change.escalation_policy is not None:
         policy = change.escalation_policy
         to = Reassignment(
@@ -213,6 +195,20 @@ async def _apply(call: Call, ids: list[str], change: Change) -> None:
         await incidents.resolve(tx, actor, ids, now, note=change.resolution)
     elif change.status == "triggered":
         await incidents.unacknowledge(tx, actor, ids, now)
+
+
+async def _check_what_stays(call: Call, ids: list[str], change: Change) -> None:
+    """What changes nothing may still name what is not there, or not to be seen; and an incident
+    stays with its service, because its alerts are that service's."""
+    unchanged = msgspec.structs.replace(
+        change, id=None, resolution=None, assignments=None, service=None
+    )
+    if change.service is None and unchanged != Change():
+        return
+    for id in ids:
+        incident = await incidents.get(call.tx, call.actor, id)
+        if change.service is not None and change.service.id != incident.service_id:
+            raise invalid("service of an incident cannot be changed: open one on the other service")
 
 
 async def merge(call: Call) -> object:
@@ -232,83 +228,6 @@ async def snooze(call: Call) -> object:
     return {"incident": whole(INCIDENT, found)}
 
 
-def _assigned_via(incident: Incident, extra: Extra) -> str:
-    run = extra.around.runs.get(incident.id)
-    direct = run is not None and run.reason is LadderReason.REASSIGNED
-    return "direct_assignment" if direct else "escalation_policy"
-
-
-def _pending(incident: Incident, extra: Extra) -> list[dict[str, Any]]:
-    timers = extra.around.timers.get(incident.id, {})
-    found = [{"type": PENDING[kind], "at": at} for kind, at in timers.items()]
-    run = extra.around.runs.get(incident.id)
-    if run is not None and run.state is RunState.RUNNING and run.due_at is not None:
-        found.append({"type": "escalate", "at": run.due_at})
-    return sorted(found, key=lambda one: str(one["at"]))
-
-
-def _last_mover(incident: Incident, extra: Extra) -> Ref:
-    edges = extra.edges[incident.id]
-    if edges.actor_id is not None and edges.actor_kind in ("person", "key", "reply"):
-        return Ref("user", edges.actor_id)
-    return Ref("service", incident.service_id)
-
-
-def _key(incident: Incident, extra: Extra) -> str | None:
-    return incident.incident_key or extra.edges[incident.id].dedup_key
-
-
-def _first(incident: Incident, extra: Extra) -> Ref | None:
-    id = extra.edges[incident.id].first_trigger_id
-    return None if id is None else Ref("log_entry", id)
-
-
-def _teams(incident: Incident, extra: Extra) -> list[Ref]:
-    team_id = extra.around.teams.get(incident.id)
-    return [] if team_id is None else [Ref("team", team_id)]
-
-
-def _resolve_reason(incident: Incident, extra: Extra) -> dict[str, Any] | None:
-    if incident.merged_into is None:
-        return None
-    return {"type": "merge_resolve_reason", "incident": Ref("incident", incident.merged_into)}
-
-
-def _counts(incident: Incident, extra: Extra) -> dict[str, int]:
-    return {
-        "all": incident.alert_count,
-        "triggered": incident.open_alert_count,
-        "resolved": incident.alert_count - incident.open_alert_count,
-    }
-
-
-def _assignments(incident: Incident, extra: Extra) -> list[dict[str, Any]]:
-    held = extra.around.assignments.get(incident.id, {})
-    return [{"at": at, "assignee": Ref("user", user_id)} for user_id, at in held.items()]
-
-
-def _acknowledgements(incident: Incident, extra: Extra) -> list[dict[str, Any]]:
-    return [
-        {
-            "at": one.at,
-            "acknowledger": (
-                Ref("service", incident.service_id)
-                if one.user_id is None
-                else Ref("user", one.user_id)
-            ),
-        }
-        for one in extra.around.acknowledgements.get(incident.id, ())
-    ]
-
-
-def _fixed(name: str, type: Any, value: Any) -> Field:
-    return Field(name=name, type=type, read=lambda incident, extra: value)
-
-
-def _own(name: str, type: Any, attribute: str) -> Field:
-    return Field(name=name, type=type, read=lambda incident, extra: getattr(incident, attribute))
-
-
 INCIDENT = Resource(
     kind="incident",
     plural="incidents",
@@ -317,7 +236,7 @@ INCIDENT = Resource(
     summary=lambda incident: f"[#{incident.number}] {incident.title}",
     page=lambda incident: f"/app/incidents/{incident.id}",
     load=_load,
-    prepare=_prepare,
+    prepare=prepare,
     params=(
         Param(name="date_range"),
         Param(name="incident_key"),
@@ -331,93 +250,7 @@ INCIDENT = Resource(
         Param(name="urgencies", many=True),
         Param(name="user_ids", many=True),
     ),
-    fields=(
-        _own("incident_number", int, "number"),
-        Field(
-            name="title",
-            type=str,
-            write=str | None,
-            required=True,
-            read=lambda incident, extra: incident.title,
-        ),
-        _own("description", str, "title"),
-        _own("created_at", str, "created_at"),
-        _own("updated_at", str, "changed_at"),
-        _own("status", str, "status"),
-        Field(name="incident_key", type=str | None, write=str | None, read=_key),
-        Field(
-            name="service",
-            type=Reference,
-            write=Given | None,
-            required=True,
-            include="services",
-            read=lambda incident, extra: Ref("service", incident.service_id),
-        ),
-        Field(
-            name="assignments",
-            type=list[dict[str, Any]],
-            write=list[AssignmentGiven] | None,
-            include="assignees",
-            read=_assignments,
-        ),
-        Field(name="assigned_via", type=str, read=_assigned_via),
-        Field(
-            name="acknowledgements",
-            type=list[dict[str, Any]],
-            include="acknowledgers",
-            read=_acknowledgements,
-        ),
-        _own("last_status_change_at", str, "changed_at"),
-        Field(name="last_status_change_by", type=Reference, include="agents", read=_last_mover),
-        _own("resolved_at", str | None, "resolved_at"),
-        Field(
-            name="first_trigger_log_entry",
-            type=Reference | None,
-            include="first_trigger_log_entries",
-            read=_first,
-        ),
-        Field(name="alert_counts", type=AlertCounts, read=_counts),
-        Field(name="is_mergeable", type=bool, read=lambda incident, extra: incident.is_open),
-        Field(
-            name="escalation_policy",
-            type=Reference,
-            write=Given | None,
-            include="escalation_policies",
-            read=lambda incident, extra: Ref("escalation_policy", incident.escalation_policy_id),
-        ),
-        Field(name="teams", type=list[Reference], include="teams", read=_teams),
-        Field(
-            name="impacted_services",
-            type=list[Reference],
-            include="services",
-            read=lambda incident, extra: [Ref("service", incident.service_id)],
-        ),
-        Field(name="pending_actions", type=list[dict[str, Any]], read=_pending),
-        Field(name="priority", type=None, write=Any, read=lambda incident, extra: None),
-        Field(name="resolve_reason", type=dict[str, Any] | None, read=_resolve_reason),
-        Field(name="conference_bridge", type=None, write=Any, read=lambda incident, extra: None),
-        _fixed("alert_grouping", None, None),
-        _fixed("incidents_responders", list[Any], []),
-        _fixed("responder_requests", list[Any], []),
-        _fixed("subscriber_requests", list[Any], []),
-        _fixed("incident_type", dict[str, str], {"name": "incident_default"}),
-        Field(
-            name="urgency",
-            type=Urgency,
-            write=Urgency | None,
-            read=lambda incident, extra: incident.urgency,
-        ),
-        Field(
-            name="body",
-            type=Body | None,
-            write=Body | None,
-            read=lambda incident, extra: (
-                None
-                if incident.body is None
-                else {"type": "incident_body", "details": incident.body}
-            ),
-        ),
-    ),
+    fields=FIELDS,
     list=_list,
     get=_get,
     create=_create,
