@@ -163,6 +163,9 @@ SELECT_OWNED_BY_TEAM = """
     where team_id = %(id)s and deleted_at is null
     union all
     select 'schedule', name from schedules where team_id = %(id)s and deleted_at is null
+    union all
+    select 'business service', name from business_services
+    where team_id = %(id)s and deleted_at is null
     order by 1, 2 limit 10
 """
 
@@ -361,6 +364,15 @@ SELECT_HEAD = "select chain, hash from audit_chain order by chain desc limit 1"
 SELECT_LINKS = """
     select chain, audit_seq, hash from audit_chain
     where chain > %(after)s order by chain limit %(limit)s
+"""
+
+SELECT_SEALED = """
+    select a.seq, a.at, a.actor_kind, a.actor_id, a.actor_label, a.method, a.address, a.action,
+        a.subject_type, a.subject_id, a.subject_label, a.before, a.after
+    from audit_chain c join audit a on a.seq = c.audit_seq
+    where c.chain > %(after)s and c.chain <= %(upto)s and a.subject_type = any(%(subject_types)s)
+    order by c.chain
+    limit %(limit)s
 """
 
 SELECT_UNCHAINED = """

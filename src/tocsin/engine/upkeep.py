@@ -6,19 +6,10 @@ from tocsin.accounts import actions as accounts
 from tocsin.core.clock import Clock
 from tocsin.core.database import Database
 from tocsin.engine import nodes
+from tocsin.events import actions as events
 
 LOST_NODE = timedelta(hours=1)
 CHANGE_EVENT_LIFE = timedelta(days=90)
-
-# Change events are kept for ninety days, as the Events API documents; one that was dated long ago
-# counts from its arrival.
-DELETE_OLD_CHANGES = """
-delete from change_events where id in (
-    select id from change_events
-    where at < %(before)s and received_at < %(before)s
-    order by at limit 1000
-)
-"""
 
 
 class Upkeep:
@@ -34,5 +25,5 @@ class Upkeep:
         async with self.database.transaction() as tx:
             swept = await accounts.sweep(tx, now)
             await nodes.forget_lost(tx, now - LOST_NODE)
-            changes = await tx.execute(DELETE_OLD_CHANGES, {"before": now - CHANGE_EVENT_LIFE})
+            changes = await events.forget_changes(tx, now - CHANGE_EVENT_LIFE)
         return swept + changes

@@ -5,6 +5,7 @@ store: no NUL, no lone surrogate, bounded in length. `dedup_key` is always prese
 front door makes one up when the sender leaves it out.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -71,6 +72,34 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     details: Any = None
     links: tuple[Link, ...] = ()
     images: tuple[Image, ...] = ()
+
+
+class ChangeEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A change event as it is kept. `at` is when the change happened, `team_id` the team of its
+    service."""
+
+    id: str
+    service_id: str
+    team_id: str | None
+    integration_id: str
+    summary: str
+    source: str | None
+    at: datetime
+    received_at: datetime
+    links: list[dict[str, Any]]
+    images: list[dict[str, Any]]
+    details: Any
+
+
+class ChangesWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which change events a list shows; None does not restrict. `since` is inclusive, `until`
+    exclusive."""
+
+    service_ids: Sequence[str] | None = None
+    team_ids: Sequence[str] | None = None
+    integration_ids: Sequence[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,15 @@
-"""The door of the catalog: services, and the integrations through which machines report."""
+"""The door of the catalog: services, the integrations through which machines report, business
+services, and what depends on what."""
 
+from tocsin.catalog.actions.business import (
+    business_services_by_ids,
+    count_business_services,
+    create_business_service,
+    delete_business_service,
+    get_business_service,
+    list_business_services,
+    update_business_service,
+)
 from tocsin.catalog.actions.catalog import (
     count_services,
     create_service,
@@ -7,9 +17,20 @@ from tocsin.catalog.actions.catalog import (
     get_service,
     incidents_opened,
     list_services,
+    raise_done,
     services_by_ids,
     set_enabled,
     update_service,
+)
+from tocsin.catalog.actions.dependencies import (
+    all_dependencies,
+    associate,
+    dependencies_above,
+    dependencies_below,
+    dependencies_of,
+    disassociate,
+    edge_of,
+    nodes_by_ids,
 )
 from tocsin.catalog.actions.integrations import (
     add_integration,
@@ -26,16 +47,31 @@ from tocsin.catalog.actions.integrations import (
 
 __all__ = [
     "add_integration",
+    "all_dependencies",
+    "associate",
+    "business_services_by_ids",
+    "count_business_services",
     "count_services",
+    "create_business_service",
     "create_service",
+    "delete_business_service",
     "delete_service",
+    "dependencies_above",
+    "dependencies_below",
+    "dependencies_of",
+    "disassociate",
+    "edge_of",
+    "get_business_service",
     "get_integration",
     "get_service",
     "incidents_opened",
     "integrations_by_ids",
     "integrations_of",
     "keys_of",
+    "list_business_services",
     "list_services",
+    "nodes_by_ids",
+    "raise_done",
     "remove_integration",
     "rename_integration",
     "reveal_key",
@@ -43,5 +79,6 @@ __all__ = [
     "services_by_ids",
     "set_enabled",
     "target_for_key",
+    "update_business_service",
     "update_service",
 ]

@@ -13,9 +13,10 @@ from msgspec import UNSET
 from tocsin.accounts import audit
 from tocsin.accounts.access import Permission, require, require_somewhere, visible_teams
 from tocsin.accounts.model import Actor
-from tocsin.catalog import store
+from tocsin.catalog import graph_store, store
 from tocsin.catalog.model import NewService, Service, ServiceChange
-from tocsin.catalog.validation import checked, slice_of
+from tocsin.catalog.support_hours import next_edge
+from tocsin.catalog.validation import checked, hours, slice_of
 from tocsin.core import ids
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, NotFound, Refused
@@ -45,10 +46,13 @@ async def create_service(tx: Tx, actor: Actor, new: NewService, now: datetime) -
             last_incident_at=None,
             disabled_at=None,
             deleted_at=None,
+            pause_seconds=new.pause_seconds,
+            **hours(new.hours),
         )
     )
     if not await tx.execute(store.INSERT_SERVICE, msgspec.structs.asdict(service)):
         raise Invalid("name", TAKEN)
+    await _plan_raise(tx, service, now)
     await _changed(tx, actor, now, action="create", service=service, after=service)
     return service
 
@@ -61,6 +65,8 @@ async def update_service(
     require(actor, Permission.MANAGE_SERVICES, old.team_id)
     fields = {name: getattr(change, name) for name in change.__struct_fields__}
     given = {name: value for name, value in fields.items() if value is not UNSET}
+    if "hours" in given:
+        given |= hours(given.pop("hours"))
     if change.escalation_policy_id not in (UNSET, old.escalation_policy_id):
         team_id = await _policy_team(tx, str(change.escalation_policy_id))
         require(actor, Permission.MANAGE_SERVICES, team_id)
@@ -82,7 +88,8 @@ async def set_enabled(
 
 
 async def delete_service(tx: Tx, actor: Actor, service_id: str, now: datetime) -> None:
-    """Delete a service and its keys, or raise Refused("open_incidents") with which are open."""
+    """Delete a service, its keys and dependencies, or raise Refused("open_incidents") with which
+    are open."""
     service = await _locked(tx, service_id)
     require(actor, Permission.MANAGE_SERVICES, service.team_id)
     still_open = await tx.tuples(store.SELECT_OPEN_INCIDENTS, {"id": service_id})
@@ -92,7 +99,10 @@ async def delete_service(tx: Tx, actor: Actor, service_id: str, now: datetime) -
             "open_incidents", f"{service.name} has open incidents: {names}. Resolve them first."
         )
     await tx.execute(store.DELETE_INTEGRATIONS_OF, {"service_id": service_id, "now": now})
+    await tx.execute(graph_store.DELETE_DEPENDENCIES_OF, {"id": service_id})
     await tx.execute(store.DELETE_SERVICE, {"id": service_id, "now": now})
+    await tx.execute(store.DELETE_NEXT_RAISE, {"service_id": service_id})
+    await tx.execute(store.DELETE_EMPTY_GROUPING, {"id": service.grouping_setting_id})
     await _changed(tx, actor, now, action="delete", service=service, before=service)
 
 
@@ -175,13 +185,33 @@ async def incidents_opened(tx: Tx, service_ids: Sequence[str], at: datetime) -> 
     await tx.execute(store.TOUCH_LAST_INCIDENT, {"ids": list(service_ids), "at": at})
 
 
+async def raise_done(tx: Tx, service_id: str, now: datetime) -> None:
+    """The urgency of the service's incidents was raised: note when it will be next. For incidents;
+    not audited."""
+    service = (await services_by_ids(tx, [service_id])).get(service_id)
+    if service is not None:
+        await _plan_raise(tx, service, now)
+
+
 async def _save(tx: Tx, actor: Actor, old: Service, new: Service, now: datetime) -> Service:
     if new == old:
         return old
     if not await tx.execute(store.UPDATE_SERVICE, msgspec.structs.asdict(new)):
         raise Invalid("name", TAKEN)
+    if (new.support_hours, list(new.raise_at)) != (old.support_hours, list(old.raise_at)):
+        await _plan_raise(tx, new, now)
     await _changed(tx, actor, now, action="update", service=new, before=old, after=new)
     return new
+
+
+async def _plan_raise(tx: Tx, service: Service, now: datetime) -> None:
+    due_at = None
+    if service.support_hours is not None:
+        due_at = next_edge(service.support_hours, tuple(service.raise_at), now)
+    if due_at is None:
+        await tx.execute(store.DELETE_NEXT_RAISE, {"service_id": service.id})
+    else:
+        await tx.execute(store.SET_NEXT_RAISE, {"service_id": service.id, "due_at": due_at})
 
 
 async def _locked(tx: Tx, service_id: str) -> Service:

@@ -1,4 +1,4 @@
-"""Accepting what machines send: the door of the events area.
+"""Accepting what machines send.
 
 Machines act here by the key they showed, which the front door has checked; there is no role to
 check. Nothing is decided about an event before it is kept. What the intake could not record stays
@@ -11,11 +11,10 @@ from datetime import datetime
 from tocsin.accounts import audit
 from tocsin.accounts.access import Permission, require
 from tocsin.accounts.model import Actor
-from tocsin.core import ids
 from tocsin.core.database import Tx
 from tocsin.core.errors import NotFound
 from tocsin.events import store
-from tocsin.events.model import SET_ASIDE, Accepted, Change, Quarantined
+from tocsin.events.model import SET_ASIDE, Accepted, Quarantined
 from tocsin.timeline import feed
 
 MOST_AGAIN = 1000
@@ -24,17 +23,6 @@ MOST_AGAIN = 1000
 async def accept(tx: Tx, batch: Sequence[Accepted], now: datetime) -> None:
     """Keep and queue a batch, and wake the engine on commit."""
     await store.append(tx, batch, now)
-
-
-async def record_change(
-    tx: Tx, service_id: str, integration_id: str, change: Change, now: datetime
-) -> str:
-    """Keep a change event; its id."""
-    id = ids.new("P", now)
-    await store.insert_change(
-        tx, id, change, now, service_id=service_id, integration_id=integration_id
-    )
-    return id
 
 
 async def try_again(tx: Tx, actor: Actor, seq: int, now: datetime) -> None:

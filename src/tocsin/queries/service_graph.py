@@ -1,0 +1,288 @@
+"""Who is hit by what is open: services and business services over their dependencies.
+
+Whether something is hit is worked out over the whole graph, so that nobody is told all is well
+because they may not see the cause; what they may not see is counted and has no name. Each look-up
+costs a fixed number of queries.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from tocsin.accounts.access import Permission, allowed
+from tocsin.accounts.model import Actor
+from tocsin.catalog import actions as catalog
+from tocsin.catalog import graph
+from tocsin.catalog.graph import Edge
+from tocsin.catalog.graph_model import Dependency, Node, NodeKind
+from tocsin.core.database import Tx
+
+COUNT_AT_MOST = 1000
+INCIDENTS_OF_EACH = 10
+
+SELECT_OPEN_ON = """
+    select w.id,
+        count(*) filter (where o.status = 'triggered') as triggered,
+        count(*) filter (where o.status = 'acknowledged') as acknowledged
+    from unnest(%(ids)s::text[]) as w (id)
+    cross join lateral (
+        select status from incidents i
+        where i.service_id = w.id and i.status <> 'resolved' limit %(most)s
+    ) o
+    group by w.id
+"""
+
+SELECT_OPEN_INCIDENTS = """
+    select o.id, o.number, o.title, o.status, o.urgency, o.service_id, o.created_at
+    from unnest(%(ids)s::text[]) as w (id)
+    cross join lateral (
+        select i.* from incidents i
+        where i.service_id = w.id and i.status <> 'resolved'
+        order by i.created_at desc, i.id desc limit %(each)s
+    ) o
+    order by o.created_at desc, o.id desc
+"""
+
+
+class State(StrEnum):
+    """How a service is: by its own open incidents, else by those below it."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    HIT = "hit"
+    QUIET = "quiet"
+
+
+class OpenOn(msgspec.Struct, frozen=True, kw_only=True):
+    """How many incidents are open on a service; both figures stop at a thousand together."""
+
+    id: str
+    triggered: int
+    acknowledged: int
+
+
+class OpenIncident(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident that hits something."""
+
+    id: str
+    number: int
+    title: str
+    status: str
+    urgency: str
+    service_id: str
+    created_at: datetime
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A service with open incidents below something. `way` leads there, from what is hit; a service
+    that the viewer may not see is None in it. `incidents` are the newest ones that they may see."""
+
+    service_id: str
+    way: tuple[Node | None, ...]
+    number: int
+    incidents: tuple[OpenIncident, ...]
+
+
+class Impact(msgspec.Struct, frozen=True, kw_only=True):
+    """What hits one service or business service, nearest first."""
+
+    id: str
+    hits: tuple[Hit, ...]
+
+    @property
+    def impacted(self) -> bool:
+        """Whether anything does."""
+        return bool(self.hits)
+
+    @property
+    def incidents(self) -> list[OpenIncident]:
+        """The newest incidents that the viewer may see, newest first."""
+        found = [one for hit in self.hits for one in hit.incidents]
+        return sorted(found, key=lambda one: (one.created_at, one.id), reverse=True)
+
+    @property
+    def number(self) -> int:
+        """How many incidents hit it, seen or not; stops at a thousand for each service."""
+        return sum(hit.number for hit in self.hits)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A service as the map and its neighbours show it."""
+
+    node: Node
+    state: State
+    open: int
+    dependency_id: str = ""
+
+    @property
+    def path(self) -> str:
+        """Its page."""
+        business = self.node.kind == NodeKind.BUSINESS
+        return f"/app/{'business-services' if business else 'services'}/{self.node.id}"
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True):
+    """The neighbours of one service, and what hits it or is hit by it."""
+
+    depends_on: tuple[Place, ...]
+    used_by: tuple[Place, ...]
+    impact: Impact
+    spreads_to: tuple[Place, ...]
+
+
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """Every service that has a dependency, as far as the viewer may see them, worst first; `hidden`
+    is how many they may not see."""
+
+    places: tuple[Place, ...]
+    edges: tuple[Edge, ...]
+    hidden: int
+
+
+async def open_on(tx: Tx, ids: Sequence[str]) -> dict[str, OpenOn]:
+    """What is open on these services; those with nothing open are left out."""
+    asked = {"ids": list(ids), "most": COUNT_AT_MOST}
+    return {one.id: one for one in await tx.all(OpenOn, SELECT_OPEN_ON, asked)}
+
+
+async def impacts(tx: Tx, actor: Actor, ids: Sequence[str]) -> dict[str, Impact]:
+    """What hits each of these services or business services. Four queries."""
+    edges = [catalog.edge_of(one) for one in await catalog.dependencies_below(tx, ids)]
+    down = graph.downwards(edges)
+    everything = list(graph.reach(ids, down))
+    nodes = await catalog.nodes_by_ids(tx, everything)
+    found = await open_on(tx, list(nodes))
+    incidents = await _incidents(tx, actor, [nodes[id] for id in found])
+    return {id: _impact(actor, id, down, nodes, found, incidents) for id in ids}
+
+
+def _impact(
+    actor: Actor,
+    id: str,
+    down: graph.Neighbours,
+    nodes: Mapping[str, Node],
+    open: Mapping[str, OpenOn],
+    incidents: Mapping[str, list[OpenIncident]],
+) -> Impact:
+    reached = graph.reach([id], down)
+    return Impact(
+        id=id,
+        hits=tuple(
+            Hit(
+                service_id=one,
+                way=tuple(_seen(actor, nodes.get(step)) for step in graph.way(reached, one)),
+                number=open[one].triggered + open[one].acknowledged,
+                incidents=tuple(incidents.get(one, ())),
+            )
+            for one in reached
+            if one in open
+        ),
+    )
+
+
+async def around(tx: Tx, actor: Actor, id: str) -> Around:
+    """What one service needs, what needs it, what hits it, and whom it hits. Five queries."""
+    above = [catalog.edge_of(one) for one in await catalog.dependencies_above(tx, [id])]
+    spreads = list(graph.reach([id], graph.upwards(above)))
+    # Those above may be hit by others below them: their own state needs all that they need.
+    known = await catalog.dependencies_below(tx, spreads)
+    edges = [catalog.edge_of(one) for one in known]
+    down, up = graph.downwards(edges), graph.upwards(edges)
+    nodes = await catalog.nodes_by_ids(tx, list(graph.reach(spreads, down)))
+    found = await open_on(tx, list(nodes))
+    incidents = await _incidents(tx, actor, [nodes[one] for one in found])
+    places = _Places(actor, nodes, found, set(graph.reach(found, up)))
+    return Around(
+        depends_on=places.of((d.supporting_id, d) for d in known if d.dependent_id == id),
+        used_by=places.of((d.dependent_id, d) for d in known if d.supporting_id == id),
+        impact=_impact(actor, id, down, nodes, found, incidents),
+        spreads_to=places.of((one, None) for one in spreads if one != id),
+    )
+
+
+async def whole(tx: Tx, actor: Actor) -> Whole:
+    """The whole graph. Three queries."""
+    edges = [catalog.edge_of(one) for one in await catalog.all_dependencies(tx)]
+    ids = list(dict.fromkeys(end for e in edges for end in (e.dependent, e.supporting)))
+    nodes = await catalog.nodes_by_ids(tx, ids)
+    found = await open_on(tx, ids)
+    hit = set(graph.reach(found, graph.upwards(edges)))
+    places = _Places(actor, nodes, found, hit).of((id, None) for id in ids)
+    seen = {place.node.id for place in places}
+    return Whole(
+        places=places,
+        edges=tuple(e for e in edges if e.dependent in seen and e.supporting in seen),
+        hidden=len(nodes) - len(seen),
+    )
+
+
+async def hit_business(tx: Tx, actor: Actor, service_id: str) -> list[Place]:
+    """The business services that an incident on this service hits, nearest first."""
+    edges = [catalog.edge_of(one) for one in await catalog.dependencies_above(tx, [service_id])]
+    reached = list(graph.reach([service_id], graph.upwards(edges)))
+    nodes = await catalog.nodes_by_ids(tx, reached)
+    places = _Places(actor, nodes, {}, set(reached))
+    order = {id: number for number, id in enumerate(reached)}
+    found = [p for p in places.of((id, None) for id in reached) if p.node.kind == NodeKind.BUSINESS]
+    return sorted(found, key=lambda place: order[place.node.id])
+
+
+class _Places:
+    """Puts services into places, those that the viewer may see, what is worst first."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        nodes: Mapping[str, Node],
+        open: Mapping[str, OpenOn],
+        hit: set[str],
+    ) -> None:
+        self.actor = actor
+        self.nodes = nodes
+        self.open = open
+        self.hit = hit
+
+    def of(self, wanted: Iterable[tuple[str, Dependency | None]]) -> tuple[Place, ...]:
+        """The places of these ids, with the dependency that leads to each."""
+        found = []
+        for id, dependency in wanted:
+            node = _seen(self.actor, self.nodes.get(id))
+            if node is None:
+                continue
+            own = self.open.get(id)
+            number = 0 if own is None else own.triggered + own.acknowledged
+            place = Place(
+                node=node,
+                state=self._state(id, own),
+                open=number,
+                dependency_id="" if dependency is None else dependency.id,
+            )
+            found.append(place)
+        worst = tuple(State)
+        found.sort(key=lambda place: (worst.index(place.state), place.node.name.lower()))
+        return tuple(found)
+
+    def _state(self, id: str, own: OpenOn | None) -> State:
+        if own is not None and own.triggered:
+            return State.TRIGGERED
+        if own is not None and own.acknowledged:
+            return State.ACKNOWLEDGED
+        return State.HIT if id in self.hit else State.QUIET
+
+
+def _seen(actor: Actor, node: Node | None) -> Node | None:
+    visible = node is not None and allowed(actor, Permission.VIEW, node.team_id)
+    return node if visible else None
+
+
+async def _incidents(tx: Tx, actor: Actor, nodes: Iterable[Node]) -> dict[str, list[OpenIncident]]:
+    seen = [node.id for node in nodes if _seen(actor, node) is not None]
+    if not seen:
+        return {}
+    found: dict[str, list[OpenIncident]] = {}
+    asked = {"ids": seen, "each": INCIDENTS_OF_EACH}
+    for one in await tx.all(OpenIncident, SELECT_OPEN_INCIDENTS, asked):
+        found.setdefault(one.service_id, []).append(one)
+    return found

@@ -1,0 +1,1 @@
+"""The tags area: labels on people, teams and escalation policies."""
