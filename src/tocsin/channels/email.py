@@ -21,7 +21,7 @@ import aiosmtplib
 import msgspec
 
 from tocsin.channels import texts
-from tocsin.channels.model import Dead, Message, Receipt, Retry, Sent
+from tocsin.channels.model import Dead, Message, Receipt, Retry, Sent, Update
 from tocsin.core.http import Outbound, OutboundError, Refused
 from tocsin.core.outbound_guard import literal
 
@@ -231,24 +231,57 @@ def compose(message: Message, address: str, settings: SmtpSettings) -> EmailMess
         thread = f"<incident-{message.incidents[0].incident_id}@{host}>"
         mail["References"] = thread
         mail["In-Reply-To"] = thread
-    mail["List-Id"] = f"Pages from Tocsin <pages.{host}>"
+    if message.update is None:
+        mail["List-Id"] = f"Pages from Tocsin <pages.{host}>"
+    else:
+        mail["List-Id"] = f"Status updates from Tocsin <status-updates.{host}>"
     # No out-of-office answers, please: nobody reads them.
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    if any(line.urgency == "high" for line in message.incidents):
+    if message.update is None and any(line.urgency == "high" for line in message.incidents):
         mail["X-Priority"] = "1"
         mail["Importance"] = "high"
     mail["X-Tocsin-Delivery"] = message.delivery_id
+    if message.update is not None:
+        mail.set_content(_update_plain(message.update, message))
+        mail.add_alternative(_update_html(message.update, message), subtype="html")
+        return mail
     paragraphs = texts.paragraphs(message)
     mail.set_content(_plain(paragraphs, message))
     mail.add_alternative(_html(paragraphs, message), subtype="html")
     return mail
 
 
+def _about(update: Update, message: Message) -> list[str]:
+    """Who says it, of what, and why this person gets it."""
+    incident = message.incidents[0]
+    said = f"{texts.one_line(update.author)}, {update.at:%Y-%m-%d %H:%M} UTC"
+    what = f"#{incident.number} {texts.one_line(incident.title)} ({incident.status})"
+    return [said, what, "You get this because you follow the incident."]
+
+
+def _update_plain(update: Update, message: Message) -> str:
+    parts = [update.text.strip(), "-- \n" + "\n".join(_about(update, message))]
+    if message.incident_url:
+        parts.append(f"See it, or stop following it: {message.incident_url}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _update_html(update: Update, message: Message) -> str:
+    foot = "<br>".join(html.escape(line) for line in _about(update, message))
+    if message.incident_url:
+        address = html.escape(message.incident_url)
+        foot += f'<br><a href="{address}">See it, or stop following it</a>'
+    return (
+        '<!doctype html><html lang="en"><body style="font-family:sans-serif;font-size:16px">'
+        f'{update.html}<hr><p style="font-size:13px;color:#5b6470">{foot}</p></body></html>'
+    )
+
+
 def _plain(paragraphs: list[str], message: Message) -> str:
     parts = list(paragraphs)
     if message.acknowledge_url:
-        parts.append(f"Acknowledge: {message.acknowledge_url}")
+        parts.append(f"{message.act_label}: {message.acknowledge_url}")
     if message.incident_url:
         parts.append(f"Open: {message.incident_url}")
     return "\n\n".join(parts) + "\n"
@@ -260,7 +293,7 @@ def _html(paragraphs: list[str], message: Message) -> str:
         body += (
             f'<p><a href="{html.escape(message.acknowledge_url)}" style="display:inline-block;'
             "padding:14px 28px;background:#f3b33d;color:#1f1500;border-radius:6px;"
-            'font-weight:600;text-decoration:none">Acknowledge</a></p>'
+            f'font-weight:600;text-decoration:none">{message.act_label}</a></p>'
         )
     if message.incident_url:
         body += f'<p><a href="{html.escape(message.incident_url)}">Open</a></p>'

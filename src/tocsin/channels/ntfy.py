@@ -107,7 +107,9 @@ def publication(message: Message, topic: str) -> dict[str, Any]:
     }
     actions = []
     if message.acknowledge_url:
-        actions.append({"action": "view", "label": "Acknowledge", "url": message.acknowledge_url})
+        actions.append(
+            {"action": "view", "label": message.act_label, "url": message.acknowledge_url}
+        )
     if message.incident_url:
         actions.append({"action": "view", "label": "Open", "url": message.incident_url})
     if actions:

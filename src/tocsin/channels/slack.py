@@ -97,7 +97,7 @@ def payload(message: Message) -> dict[str, Any]:
     body = _escaped("\n\n".join(texts.paragraphs(message)))
     links = []
     if message.acknowledge_url:
-        links.append(_link(message.acknowledge_url, "Acknowledge"))
+        links.append(_link(message.acknowledge_url, message.act_label))
     if message.incident_url:
         links.append(_link(message.incident_url, "Open"))
     blocks = [_section(f"*{headline}*"), _section(body or " ")]

@@ -44,7 +44,8 @@ def _subject(message: Message) -> str:
     if not message.incidents:
         return "An incident needs you"
     if message.asked_by:
-        return f"{clip(one_line(message.asked_by), 60)} asks you to join {headline(message.incidents[0])}"
+        who = clip(one_line(message.asked_by), 60)
+        return f"{who} asks you to join {headline(message.incidents[0])}"
     return headline(message.incidents[0])
 
 

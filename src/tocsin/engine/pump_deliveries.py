@@ -31,12 +31,14 @@ from tocsin.core.crypto import SealBroken, SecretBox
 from tocsin.core.database import Database, Tx
 from tocsin.engine import delivery_lines
 from tocsin.paging import actions as paging
-from tocsin.paging.compose import MAX_LINES, Links, Told, compose
+from tocsin.paging.compose import MAX_LINES, Links, Told, ToldUpdate, compose, compose_update
 from tocsin.paging.model import Claim, DeliveryKind, Finished, Outcome
 
 log = logs.get(__name__)
 
 LANE_PLACES = 32
+# Status updates go beside the lanes, so that a thousand of them keep no page waiting.
+UPDATE_PLACES = 4
 # A page whose node died between claim and send waits this long and a housekeeping round: with the
 # restart of a database in between that must stay under fifteen seconds.
 LEASE_SECONDS = 12.0
@@ -68,6 +70,7 @@ class _Send(msgspec.Struct, frozen=True, kw_only=True):
 
     claim: Claim
     told: Sequence[Told]
+    update: ToldUpdate | None
     claimed_at: datetime
     leased_at: float
 
@@ -106,6 +109,7 @@ class DeliveryPump:
         self.incidents_url = incidents_url
         self.on_free = on_free
         self._busy: Counter[str] = Counter()
+        self._busy_updates = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[Finished] = []
         self._writer: asyncio.Task[None] | None = None
@@ -124,7 +128,7 @@ class DeliveryPump:
         done = await self._keep_house()
         sends, taken = await self._claim()
         for send in sends:
-            self._busy[send.claim.channel] += 1
+            self._take_place(send.claim, 1)
             task = asyncio.create_task(self._deliver(send), name=f"delivery {send.claim.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -195,15 +199,22 @@ class DeliveryPump:
         now = self.clock.now()
         async with self.database.transaction() as tx:
             claimed = await paging.claim_due(
-                tx, now, node=self.node, lease_seconds=self.lease_seconds, free=free
+                tx,
+                now,
+                node=self.node,
+                lease_seconds=self.lease_seconds,
+                free=free,
+                updates=UPDATE_PLACES - self._busy_updates,
             )
             told = await self._told(tx, claimed.claims)
+            updates = await self._updates(tx, claimed.claims)
             crash_points.reach(UNCOMMITTED_CLAIM)
         crash_points.reach(CLAIMED)
         sends = [
             _Send(
                 claim=claim,
                 told=told.get(claim.id, []),
+                update=updates.get(claim.id),
                 claimed_at=now,
                 leased_at=leased_at,
             )
@@ -226,14 +237,27 @@ class DeliveryPump:
             told.setdefault(row.delivery_id, []).append(row)
         return told
 
-    def _message(self, claim: Claim, told: Sequence[Told], now: datetime) -> Message | None:
+    async def _updates(self, tx: Tx, claims: Sequence[Claim]) -> dict[str, ToldUpdate]:
+        ids = [claim.id for claim in claims if claim.kind == DeliveryKind.STATUS_UPDATE]
+        if not ids:
+            return {}
+        rows = await tx.all(ToldUpdate, delivery_lines.SELECT_OF_UPDATES, {"ids": ids})
+        return {row.delivery_id: row for row in rows}
+
+    def _message(self, send: _Send) -> Message | None:
         """The message, or None when nothing it would tell of is open any more."""
+        claim, told, now = send.claim, send.told, send.claimed_at
+        if send.update is not None:
+            _, incident_url = self.links(send.update.incident_id, claim.user_id)
+            return compose_update(claim, send.update, incident_url, now)
         if claim.kind == DeliveryKind.TEST:
             links = Links(acknowledge_url=None, incident_url=self.incidents_url)
         elif not told:
             return None
         else:
             acknowledge_url, incident_url = self.links(told[0].incident_id, claim.user_id)
+            if told[0].asked_by:
+                acknowledge_url += "/responder"
             if told[0].total == 1:
                 links = Links(acknowledge_url=acknowledge_url, incident_url=incident_url)
             else:
@@ -245,18 +269,28 @@ class DeliveryPump:
         try:
             self._finished.append(await self._send(send))
         finally:
-            was_full = self._busy[channel] >= self.lanes[channel]
-            self._busy[channel] -= 1
+            was_full = (
+                self._busy_updates >= UPDATE_PLACES
+                if send.claim.kind == DeliveryKind.STATUS_UPDATE
+                else self._busy[channel] >= self.lanes[channel]
+            )
+            self._take_place(send.claim, -1)
             if was_full and self.on_free is not None and not self._stopped:
                 self.on_free()
         # One writer at a time: what ends while it writes goes into its next transaction.
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_until_done(), name="delivery receipts")
 
+    def _take_place(self, claim: Claim, places: int) -> None:
+        if claim.kind == DeliveryKind.STATUS_UPDATE:
+            self._busy_updates += places
+        else:
+            self._busy[claim.channel] += places
+
     async def _send(self, send: _Send) -> Finished:
         claim = send.claim
         try:
-            message = self._message(claim, send.told, send.claimed_at)
+            message = self._message(send)
         except Exception as error:
             # It is tried again like a send that failed, and holds up none that was claimed with it.
             log.exception("message cannot be written", delivery=claim.id)
@@ -306,9 +340,11 @@ class DeliveryPump:
         return self._elapsed(send) > self.lease_seconds * START_WITHIN
 
     def _open(self, claim: Claim) -> tuple[str, str | None]:
-        if claim.address_sealed is None:
-            raise SealBroken("there is no address")
+        if claim.kind == DeliveryKind.STATUS_UPDATE and claim.email:
+            return claim.email, None
         id = claim.contact_method_id
+        if id is None or claim.address_sealed is None:
+            raise SealBroken("there is no address")
         address = self.secret_box.decrypt(claim.address_sealed, paging.address_context(id))
         if claim.secret_sealed is None:
             return address, None
@@ -394,6 +430,6 @@ def _storable(text: str) -> str:
 def _count(finished: Finished) -> None:
     claim = finished.claim
     metrics.DELIVERIES.labels(claim.channel, str(finished.outcome)).inc()
-    if finished.outcome == Outcome.SENT and claim.kind != DeliveryKind.TEST:
+    if finished.outcome == Outcome.SENT and claim.pages:
         late = (finished.finished_at - claim.first_due_at).total_seconds()
         metrics.PAGE_LATENCY.labels(claim.channel).observe(max(0.0, late))

@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 import msgspec
 
-from tocsin.channels.model import IncidentLine, Message
+from tocsin.channels.model import IncidentLine, Message, Update
 from tocsin.paging.model import Claim, DeliveryKind
 
 MAX_LINES = 10
@@ -58,6 +58,28 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     priority: str | None = None
     conference_number: str | None = None
     conference_url: str | None = None
+    # Only on a page by which somebody asks for a responder: who asks, and with what words.
+    asked_by: str | None = None
+    asked_for: str | None = None
+
+
+class ToldUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """The status update of one delivery, with its incident as it is now."""
+
+    delivery_id: str
+    incident_id: str
+    number: int
+    title: str
+    service: str
+    urgency: str
+    status: str
+    created_at: datetime
+    alert_count: int
+    subject: str
+    message: str
+    html: str
+    label: str
+    at: datetime
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +108,44 @@ def compose(claim: Claim, told: Sequence[Told], links: Links, now: datetime) -> 
         incident_url=links.incident_url,
         attempt=claim.attempt,
         is_drill=bool(told) and all(one.is_test for one in told),
+        asked_by=told[0].asked_by if total == 1 else None,
+    )
+
+
+def compose_update(
+    claim: Claim, told: ToldUpdate, incident_url: str | None, now: datetime
+) -> Message:
+    """The message of a claim about a status update."""
+    return Message(
+        kind="status_update",
+        delivery_id=claim.id,
+        now=now,
+        person=claim.user_name,
+        incidents=(
+            IncidentLine(
+                incident_id=told.incident_id,
+                number=told.number,
+                title=told.title,
+                service=told.service,
+                urgency=told.urgency,
+                status=told.status,
+                created_at=told.created_at,
+                alert_count=told.alert_count,
+            ),
+        ),
+        incident_url=incident_url,
+        attempt=claim.attempt,
+        update=Update(
+            subject=told.subject, text=told.message, html=told.html, author=told.label, at=told.at
+        ),
     )
 
 
 def _why(kind: str, told: Sequence[Told], total: int) -> str:
     if kind == DeliveryKind.TEST:
         return ""
+    if total == 1 and told[0].asked_by:
+        return f"{told[0].asked_by} asks: {told[0].asked_for or 'please join'}"
     if total == 1:
         return WHY.get(told[0].reason, "")
     return WHY_SUMMARY if kind == DeliveryKind.SUMMARY else WHY_SEVERAL

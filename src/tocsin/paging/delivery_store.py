@@ -2,16 +2,17 @@
 
 INSERT_DELIVERIES = """
 insert into deliveries (id, kind, cause, page_id, bundle_id, incident_id, user_id,
-    contact_method_id, channel, state, reason, due_at, first_due_at, created_at, finished_at)
+    contact_method_id, channel, state, reason, due_at, first_due_at, created_at, finished_at,
+    status_update_id)
 select id, kind, cause, page_id, bundle_id, incident_id, user_id, contact_method_id, channel,
     state, reason, due_at, due_at, %(now)s,
-    case when state = 'queued' then null else %(now)s::timestamptz end
+    case when state = 'queued' then null else %(now)s::timestamptz end, status_update_id
 from unnest(%(ids)s::text[], %(kinds)s::text[], %(causes)s::text[], %(page_ids)s::text[],
     %(bundle_ids)s::text[], %(incident_ids)s::text[], %(user_ids)s::text[],
     %(contact_method_ids)s::text[], %(channels)s::text[], %(states)s::text[],
-    %(reasons)s::text[], %(due_ats)s::timestamptz[])
+    %(reasons)s::text[], %(due_ats)s::timestamptz[], %(status_update_ids)s::text[])
     as new (id, kind, cause, page_id, bundle_id, incident_id, user_id, contact_method_id, channel,
-        state, reason, due_at)
+        state, reason, due_at, status_update_id)
 on conflict (cause) do nothing
 """
 
@@ -67,6 +68,23 @@ where d.id = due.id
 returning d.id, d.channel
 """
 
+# Status updates, with places of their own: a thousand mails keep no page waiting.
+CLAIM_UPDATES = """
+update deliveries d
+set state = 'sending', leased_until = %(until)s, leased_by = %(node)s, started_at = %(now)s,
+    fence = d.fence + 1, attempts = d.attempts + 1
+from (
+    select q.id from deliveries q
+    where q.state = 'queued' and q.kind = 'status_update' and q.due_at <= %(now)s
+        and q.channel = any(%(channels)s)
+    order by q.due_at, q.id
+    limit %(limit)s
+    for update of q skip locked
+) as due
+where d.id = due.id
+returning d.id, d.channel
+"""
+
 # Rows of a channel that no node seems to have; a node that has it would have taken them by now.
 CLAIM_STRAYS = """
 update deliveries d
@@ -94,15 +112,16 @@ select d.id, d.kind, d.cause, d.page_id, d.bundle_id, d.incident_id, d.user_id,
     d.contact_method_id, d.channel, d.reason, d.attempts as attempt, d.fence, d.first_due_at,
     d.started_at, coalesce(u.name, '') as user_name, coalesce(m.label, '') as method_label,
     coalesce(m.address_hint, '') as address_hint, m.address_sealed, m.secret_sealed,
-    m.id is null or m.deleted_at is not null as removed,
+    d.kind <> 'status_update' and (m.id is null or m.deleted_at is not null) as removed,
     case
         when d.kind = 'test' then true
+        when d.kind = 'status_update' then u.deleted_at is null
         when d.kind = 'page' then coalesce(p.state = 'open', false)
         when d.kind = 'bundle' then
             exists (select 1 from pages o where o.bundle_id = d.bundle_id and o.state = 'open')
         else exists (select 1 from summary_pages s join pages o on o.id = s.page_id
             where s.bundle_id = d.bundle_id and o.state = 'open')
-    end as wanted
+    end as wanted, u.email, d.status_update_id
 from deliveries d
 left join contact_methods m on m.id = d.contact_method_id
 left join users u on u.id = d.user_id
@@ -115,7 +134,7 @@ order by d.due_at, d.id
 SELECT_WANTED = """
 select d.id, d.fence, d.state,
     case
-        when d.kind = 'test' then true
+        when d.kind in ('test', 'status_update') then true
         when d.kind = 'page' then coalesce(p.state = 'open', false)
         when d.kind = 'bundle' then
             exists (select 1 from pages o where o.bundle_id = d.bundle_id and o.state = 'open')

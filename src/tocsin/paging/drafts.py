@@ -19,7 +19,7 @@ class DeliveryDraft(msgspec.Struct, frozen=True, kw_only=True):
     kind: DeliveryKind
     cause: str
     user_id: str
-    contact_method_id: str
+    contact_method_id: str | None
     channel: str
     reason: DeliveryReason
     due_at: datetime
@@ -27,6 +27,7 @@ class DeliveryDraft(msgspec.Struct, frozen=True, kw_only=True):
     page_id: str | None = None
     bundle_id: str | None = None
     incident_id: str | None = None
+    status_update_id: str | None = None
 
     @classmethod
     def planned(
@@ -100,5 +101,6 @@ def insert_params(drafts: Sequence[DeliveryDraft], now: datetime) -> dict[str, A
         "states": [str(draft.state) for draft in drafts],
         "reasons": [str(draft.reason) for draft in drafts],
         "due_ats": [draft.due_at for draft in drafts],
+        "status_update_ids": [draft.status_update_id for draft in drafts],
         "now": now,
     }

@@ -27,6 +27,7 @@ class DeliveryKind(StrEnum):
     BUNDLE = "bundle"
     SUMMARY = "summary"
     TEST = "test"
+    STATUS_UPDATE = "status_update"
 
 
 class DeliveryState(StrEnum):
@@ -50,6 +51,7 @@ class DeliveryReason(StrEnum):
     BUNDLE = "bundle"
     SUMMARY = "summary_after_outage"
     TEST = "test"
+    SUBSCRIBED = "subscribed"
     METHOD_DEAD = "method_dead"
     METHOD_REMOVED = "method_removed"
     CHANNEL_MISSING = "channel_missing"
@@ -97,7 +99,8 @@ class NotificationRule(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What the ladder asks for: page this person for this incident. `step` is the rung that asked,
-    so that each rung asks each person once; `reason` is the ladder's own and is kept."""
+    so that each rung asks each person once; `reason` is the ladder's own and is kept. One with a
+    `responder_request_id` is asked by a person, outside the ladder: its step is below zero."""
 
     incident_id: str
     service_id: str
@@ -107,6 +110,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     number: int
     title: str
+    responder_request_id: str | None = None
+
+
+class StatusMail(msgspec.Struct, frozen=True, kw_only=True):
+    """A status update to be mailed to one person, once."""
+
+    update_id: str
+    incident_id: str
+    user_id: str
 
 
 class Paged(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +140,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     bundle_id: str | None
     incident_id: str | None
     user_id: str
-    contact_method_id: str
+    contact_method_id: str | None
     channel: str
     state: str
     reason: str
@@ -156,7 +168,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery leased to one node: what it takes to compose and send it. `attempt` counts from
-    1, and only a receipt with the same `fence` may still speak for it."""
+    1, and only a receipt with the same `fence` may still speak for it. A status update goes to
+    `email`, the address of the person's profile, and has no contact method."""
 
     id: str
     kind: str
@@ -166,7 +179,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     incident_id: str | None
     user_id: str
     user_name: str
-    contact_method_id: str
+    contact_method_id: str | None
     method_label: str
     address_hint: str
     address_sealed: bytes | None
@@ -179,6 +192,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     removed: bool
     wanted: bool
+    email: str | None = None
+    status_update_id: str | None = None
+
+    @property
+    def pages(self) -> bool:
+        """Whether it demands something, so that another way is tried when this one fails."""
+        return self.kind not in (DeliveryKind.TEST, DeliveryKind.STATUS_UPDATE)
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

@@ -151,20 +151,31 @@ join unnest(%(incident_ids)s::text[], %(user_ids)s::text[], %(steps)s::int[])
 
 INSERT_PAGES = """
 insert into pages (id, incident_id, service_id, user_id, step, urgency, reason, state, created_at,
-    bundle_id)
-select id, incident_id, service_id, user_id, step, urgency, reason, 'open', %(now)s, bundle_id
+    bundle_id, responder_request_id)
+select id, incident_id, service_id, user_id, step, urgency, reason, 'open', %(now)s, bundle_id,
+    request_id
 from unnest(%(ids)s::text[], %(incident_ids)s::text[], %(service_ids)s::text[],
     %(user_ids)s::text[], %(steps)s::int[], %(urgencies)s::text[], %(reasons)s::text[],
-    %(bundle_ids)s::text[])
-    as new (id, incident_id, service_id, user_id, step, urgency, reason, bundle_id)
+    %(bundle_ids)s::text[], %(request_ids)s::text[])
+    as new (id, incident_id, service_id, user_id, step, urgency, reason, bundle_id, request_id)
 on conflict (incident_id, user_id, step) do nothing
 returning id
 """
 
+# Those of the ladder: an acknowledgement does not call off whom somebody has asked to join.
 STOP_PAGES = """
 update pages set state = 'stopped', stopped_at = %(now)s, stopped_reason = %(reason)s
-where incident_id = any(%(incident_ids)s) and state = 'open'
+where incident_id = any(%(incident_ids)s) and state = 'open' and responder_request_id is null
 returning id, bundle_id
+"""
+
+STOP_ASKING = """
+update pages p set state = 'stopped', stopped_at = %(now)s, stopped_reason = asked.reason
+from unnest(%(incident_ids)s::text[], %(user_ids)s::text[], %(reasons)s::text[])
+    as asked (incident_id, user_id, reason)
+where p.incident_id = asked.incident_id and p.user_id = asked.user_id and p.state = 'open'
+    and p.responder_request_id is not null
+returning p.id, p.bundle_id
 """
 
 INSERT_SUMMARY_PAGES = """

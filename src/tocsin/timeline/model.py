@@ -27,6 +27,13 @@ class Kind(StrEnum):
     URGENCY_CHANGE = "urgency_change"
     MERGE = "merge"
     FIELD_CHANGE = "field_value_change"
+    RESPONDER_REQUEST = "responder_request"
+    RESPONDER_ACCEPT = "responder_accept"
+    RESPONDER_DECLINE = "responder_decline"
+    RESPONDER_CANCEL = "responder_cancel"
+    STATUS_UPDATE = "status_update"
+    SUBSCRIBE = "subscribe"
+    UNSUBSCRIBE = "unsubscribe"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

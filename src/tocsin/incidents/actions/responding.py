@@ -11,6 +11,7 @@ from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.incidents.actions import opening
+from tocsin.incidents.actions import responders as asked
 from tocsin.incidents.actions.work import Draft, Work
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import (
@@ -34,7 +35,9 @@ async def acknowledge(
     for draft in opening.drafts(work, incident_ids):
         acknowledge_draft(work, draft, actor)
     await work.flush()
-    return opening.after(work, incident_ids)
+    found = opening.after(work, incident_ids)
+    await asked.acknowledging_joins(tx, actor, found, now)
+    return found
 
 
 def acknowledge_draft(work: Work, draft: Draft, actor: Actor) -> None:

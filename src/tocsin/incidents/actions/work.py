@@ -33,6 +33,7 @@ from tocsin.escalations.model import (
 )
 from tocsin.escalations.model import Reason as LadderReason
 from tocsin.incidents import lifecycle
+from tocsin.incidents.actions import crew
 from tocsin.incidents.lifecycle import Act, Effect, Refusal, Stale, Step
 from tocsin.incidents.model import (
     Acknowledgement,
@@ -103,6 +104,7 @@ class Work:
         self.entries: list[Entry] = []
         self.stops: dict[str, list[str]] = {}
         self.ended: list[str] = []
+        self.over: list[str] = []
         self.asks: list[Ask] = []
 
     async def load(self, ids: Iterable[str]) -> None:
@@ -228,6 +230,8 @@ class Work:
             self.stops.setdefault(reason, []).append(draft.incident.id)
 
     def _end(self, draft: Draft) -> None:
+        if draft.was is not None:
+            self.over.append(draft.incident.id)
         draft.timers = {}
         draft.assignees = {}
         draft.acknowledgements = ()
@@ -364,6 +368,8 @@ class Work:
         await feed.append(tx, self.entries)
         for reason, ids in self.stops.items():
             await paging.stop(tx, ids, reason, now)
+        if self.over:
+            await crew.stand_down(tx, [self.drafts[id].incident for id in self.over], now)
         if self.asks:
             paged = await paging.page(tx, self.asks, now)
             if paged.unreachable:

@@ -31,8 +31,9 @@ from tocsin.paging.actions.notification_rules import (
     remove_rule,
 )
 from tocsin.paging.actions.overdue import fold_overdue
-from tocsin.paging.actions.pages import page, stop
+from tocsin.paging.actions.pages import page, stop, stop_asking
 from tocsin.paging.actions.receipts import record_receipt, record_receipts
+from tocsin.paging.actions.status_mail import mail_updates
 
 __all__ = [
     "AddressRules",
@@ -51,6 +52,7 @@ __all__ = [
     "contact_methods_of",
     "delivery",
     "fold_overdue",
+    "mail_updates",
     "next_due",
     "notification_rules",
     "notification_rules_of",
@@ -63,5 +65,6 @@ __all__ = [
     "send_test",
     "still_wanted",
     "stop",
+    "stop_asking",
     "take_back",
 ]

@@ -13,7 +13,7 @@ from tocsin.core import planted_defects
 from tocsin.core.database import Tx
 from tocsin.paging import catch_up, delivery_store, retry, throttle
 from tocsin.paging.actions.conclude import Conclusion, conclude
-from tocsin.paging.model import Claim, DeliveryKind, DeliveryReason, DeliveryState, Outcome
+from tocsin.paging.model import Claim, DeliveryReason, DeliveryState, Outcome
 
 MAX_TAKEN_BACK = 500
 MAX_STRAYS = 100
@@ -51,15 +51,22 @@ class _Expired(msgspec.Struct, frozen=True):
 
 
 async def claim_due(
-    tx: Tx, now: datetime, *, node: str, lease_seconds: float, free: Mapping[str, int]
+    tx: Tx,
+    now: datetime,
+    *,
+    node: str,
+    lease_seconds: float,
+    free: Mapping[str, int],
+    updates: int = 0,
 ) -> Claimed:
-    """Lease what is due, at most `free[channel]` deliveries of each channel, most overdue first.
+    """Lease what is due, at most `free[channel]` deliveries of each channel, most overdue first,
+    and at most `updates` status updates beside them.
 
     What is no longer about anything open is cancelled here, a removed method gives way to the
     person's next one, and a method that had too much within the minute waits.
     """
     left = {channel: places for channel, places in free.items() if places > 0}
-    if not left:
+    if not left and updates <= 0:
         return Claimed(claims=[], taken=0)
     lease = {
         "now": now,
@@ -79,6 +86,11 @@ async def claim_due(
         for id, channel in rows:
             claimed.append(id)
             left[channel] -= 1
+    if updates > 0:
+        rows = await tx.tuples(
+            delivery_store.CLAIM_UPDATES, {**lease, "channels": list(free), "limit": updates}
+        )
+        claimed += [id for id, _ in rows]
     if not claimed:
         return Claimed(claims=[], taken=0)
     await tx.execute(delivery_store.CLOSE_BUNDLES, {"ids": claimed, "now": now})
@@ -187,7 +199,7 @@ async def _throttled(tx: Tx, claims: Sequence[Claim], now: datetime) -> list[Cla
     """The claims that may go now; the others are put back until their method has room."""
     by_method: dict[str, list[Claim]] = {}
     for claim in claims:
-        if claim.kind != DeliveryKind.TEST:
+        if claim.pages and claim.contact_method_id is not None:
             by_method.setdefault(claim.contact_method_id, []).append(claim)
     recent: dict[str, _Recent] = {}
     if by_method:
@@ -233,7 +245,7 @@ def _missing(claim: Claim, reason: DeliveryReason) -> Conclusion:
         state=DeliveryState.FAILED,
         reason=reason,
         detail=str(reason),
-        next_method=claim.kind != DeliveryKind.TEST,
+        next_method=claim.pages,
     )
 
 
@@ -243,5 +255,5 @@ def _given_up(claim: Claim) -> Conclusion:
         state=DeliveryState.FAILED,
         reason=DeliveryReason.GAVE_UP,
         detail="no node ever reported on it",
-        next_method=claim.kind != DeliveryKind.TEST and claim.wanted,
+        next_method=claim.pages and claim.wanted,
     )

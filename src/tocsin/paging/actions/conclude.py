@@ -83,11 +83,13 @@ async def conclude(tx: Tx, conclusions: Sequence[Conclusion], now: datetime) -> 
 
 async def _mark_methods(tx: Tx, conclusions: Sequence[Conclusion], now: datetime) -> None:
     proven = {c.claim.contact_method_id for c in conclusions if c.state == DeliveryState.SENT}
+    proven.discard(None)
     if proven:
         await tx.execute(
             store.MARK_PROVEN, {"ids": sorted(proven), "now": now, "stale": now - PROVEN_FOR}
         )
     dead = {c.claim.contact_method_id: c.detail[:MAX_DETAIL] for c in conclusions if c.dead}
+    dead.pop(None, None)
     if dead:
         await tx.execute(
             store.MARK_DEAD, {"ids": list(dead), "reasons": list(dead.values()), "now": now}
@@ -143,7 +145,7 @@ def _tried(siblings: Sequence[_Sibling], claim: Claim) -> frozenset[str]:
         for s in siblings
         if s.attempts > 0 or s.state in ("sending", "sent", "failed")
     }
-    return frozenset(used | {claim.contact_method_id})
+    return frozenset(used | {claim.contact_method_id or ""})
 
 
 def _started(claim: Claim, method: ContactMethod) -> _Sibling:
@@ -177,8 +179,7 @@ async def _tell_timeline(tx: Tx, conclusions: Sequence[Conclusion], now: datetim
     ended = {
         c.claim.id: c
         for c in conclusions
-        if c.state in (DeliveryState.SENT, DeliveryState.FAILED)
-        and c.claim.kind != DeliveryKind.TEST
+        if c.state in (DeliveryState.SENT, DeliveryState.FAILED) and c.claim.pages
     }
     if not ended:
         return

@@ -4,7 +4,7 @@ Lock order: incidents (the caller), then the paging windows of the people in ord
 then the bundle rows. A page therefore joins a bundle or finds it closed, whatever a clock says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -82,7 +82,7 @@ async def page(tx: Tx, asks: Sequence[Ask], now: datetime) -> Paged:
 
 
 async def stop(tx: Tx, incident_ids: Sequence[str], reason: str, now: datetime) -> int:
-    """Stop every open page of these incidents and cancel what is queued for them.
+    """Stop every open page of these incidents' ladders and cancel what is queued for them.
 
     Returns how many pages were open. Safe to call for incidents without any. A bundle looks at
     its members when it is sent; a delivery being sent at this moment is looked at once more.
@@ -92,14 +92,38 @@ async def stop(tx: Tx, incident_ids: Sequence[str], reason: str, now: datetime) 
     stopped = await tx.tuples(
         store.STOP_PAGES, {"incident_ids": list(incident_ids), "reason": str(reason), "now": now}
     )
+    await _cancel(tx, stopped, str(reason), now)
+    return len(stopped)
+
+
+async def stop_asking(tx: Tx, reasons: Mapping[tuple[str, str], str], now: datetime) -> int:
+    """Stop the open pages by which people were asked to join incidents, and cancel what is queued
+    for them: `reasons` by (incident, person). Returns how many pages were open."""
+    if not reasons:
+        return 0
+    stopped = await tx.tuples(
+        store.STOP_ASKING,
+        {
+            "incident_ids": [incident_id for incident_id, _ in reasons],
+            "user_ids": [user_id for _, user_id in reasons],
+            "reasons": list(reasons.values()),
+            "now": now,
+        },
+    )
+    await _cancel(tx, stopped, next(iter(reasons.values())), now)
+    return len(stopped)
+
+
+async def _cancel(
+    tx: Tx, stopped: Sequence[tuple[str, str | None]], reason: str, now: datetime
+) -> None:
     alone = [id for id, bundle_id in stopped if bundle_id is None]
     if alone:
         await tx.execute(
-            delivery_store.CANCEL_OF_PAGES, {"page_ids": alone, "reason": str(reason), "now": now}
+            delivery_store.CANCEL_OF_PAGES, {"page_ids": alone, "reason": reason, "now": now}
         )
     if stopped:
         feed.changed(tx, "deliveries")
-    return len(stopped)
 
 
 async def _new(tx: Tx, asks: Sequence[Ask]) -> list[Ask]:
@@ -277,6 +301,7 @@ async def _insert_pages(
             "urgencies": [str(ask.urgency) for _, ask, _ in rows],
             "reasons": [str(ask.reason) for _, ask, _ in rows],
             "bundle_ids": [bundle_id for _, _, bundle_id in rows],
+            "request_ids": [ask.responder_request_id for _, ask, _ in rows],
             "now": now,
         },
     )

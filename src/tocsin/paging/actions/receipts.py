@@ -101,7 +101,7 @@ def _conclusion(finished: Finished, wanted: bool, now: datetime) -> Conclusion:
             state=DeliveryState.FAILED,
             reason=DeliveryReason.DEAD,
             detail=finished.detail,
-            next_method=wanted and claim.kind != DeliveryKind.TEST,
+            next_method=wanted and claim.pages,
             dead=True,
         )
     if outcome == Outcome.UNWANTED or not wanted:
@@ -131,12 +131,12 @@ def _after_failure(finished: Finished, now: datetime) -> Conclusion:
             state=DeliveryState.FAILED,
             reason=DeliveryReason.GAVE_UP,
             detail=f"{decision.reason}: {finished.detail}",
-            next_method=decision.next_method and not test,
+            next_method=decision.next_method and claim.pages,
         )
     return Conclusion(
         claim=claim,
         state=DeliveryState.QUEUED,
         detail=finished.detail,
         due_at=decision.due_at,
-        next_method=decision.next_method and not test,
+        next_method=decision.next_method and claim.pages,
     )
