@@ -96,7 +96,7 @@ def _same(given: datetime, kept: datetime) -> bool:
 
 
 def _check_span(start: datetime, end: datetime, now: datetime) -> None:
-    if end <= start:
+    if end <= max(start, now):
         raise Invalid("end_time", "must be later than start_time, and in the future")
     if end - start > LONGEST:
         raise Invalid("end_time", f"must be at most {LONGEST.days} days after start_time")

@@ -1,8 +1,9 @@
 """The SQL of suppression: maintenance windows, and the services whose alerts wait.
 
-Whoever decides by a window holds its row FOR SHARE until the decision is committed, and whoever
-changes one holds it FOR UPDATE: so no alert is held back by a window that has just been ended.
-Windows are locked before holds.
+Nobody locks a window to decide by it: a person who ends one must never wait for a storm of events.
+A decision that was overtaken is put right through the hold instead. A new hold is due at once, a
+changed window makes its services' holds due after it has waited for their locks, and the engine
+reads the windows only once it holds the hold.
 """
 
 from typing import Any, LiteralString
@@ -39,15 +40,13 @@ LOCK_WINDOW = """
     for update
 """
 
-# For the intake: what is ongoing and names one of these services. Locked in one order.
-LOCK_ONGOING = """
+# For the intake: what is ongoing and names one of these services.
+SELECT_ONGOING = """
     select id, sequence_number, description, service_ids, starts_at, ends_at, created_by,
         created_at, deleted_at
     from maintenance_windows
     where deleted_at is null and ends_at > %(now)s and starts_at <= %(now)s
         and service_ids && %(service_ids)s::text[]
-    order by id
-    for share
 """
 
 # For screens: what is ongoing or next, soonest first.
@@ -110,21 +109,20 @@ COUNT_WINDOWS = """
 
 # The holds
 
-# One order for all writers, so that two of them never wait for one another in a ring.
+# One that is there already is in time: it was made due by whatever ended since.
 HOLD = """
-    insert into maintenance_holds as h (service_id, due_at)
-    select * from unnest(%(service_ids)s::text[], %(due_ats)s::timestamptz[]) as x (service_id, due)
-    order by service_id
-    on conflict (service_id) do update set due_at = excluded.due_at
-    where h.due_at > excluded.due_at
+    insert into maintenance_holds (service_id, due_at)
+    select x.service_id, %(now)s from unnest(%(service_ids)s::text[]) as x (service_id)
+    order by x.service_id
+    on conflict (service_id) do nothing
 """
 
-# A window that was changed is looked at again at once.
+# All of them, also one that seems due: whoever is at it now may be about to let it wait.
 HURRY = """
     update maintenance_holds set due_at = %(now)s
     where service_id in (
         select service_id from maintenance_holds
-        where service_id = any(%(service_ids)s) and due_at > %(now)s
+        where service_id = any(%(service_ids)s)
         order by service_id for update)
 """
 

@@ -24,7 +24,7 @@ class Holding:
     def __init__(self, verdicts: dict[str, Held], now: datetime) -> None:
         self.verdicts = verdicts
         self.now = now
-        self._until: dict[str, datetime] = {}
+        self._held: set[str] = set()
 
     @classmethod
     async def load(cls, tx: Tx, service_ids: Iterable[str], now: datetime) -> "Holding":
@@ -58,12 +58,12 @@ class Holding:
         if held is None:
             return False
         alert.suppressed_by = held.window_id
-        self._until[alert.service_id] = held.until
+        self._held.add(alert.service_id)
         return True
 
     def _keep(self, one: Arrived, event: Event) -> OpenAlert:
         held = self.verdicts[one.service_id]
-        self._until[one.service_id] = held.until
+        self._held.add(one.service_id)
         return OpenAlert(
             id=ids.new("Q", self.now),
             incident_id=None,
@@ -79,4 +79,4 @@ class Holding:
 
     async def flush(self, tx: Tx) -> None:
         """See to it that what is held back is looked at again."""
-        await suppression.hold(tx, self._until)
+        await suppression.hold(tx, self._held, self.now)

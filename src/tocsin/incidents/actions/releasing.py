@@ -18,13 +18,15 @@ from tocsin.suppression.verdict import Fate, release
 MOST_ALERTS = 500
 
 
-async def release_held(tx: Tx, now: datetime, service_ids: Sequence[str]) -> int:
+async def release_held(
+    tx: Tx, now: datetime, service_ids: Sequence[str], most: int = MOST_ALERTS
+) -> int:
     """Look again at these services' held alerts; how many services were looked at."""
-    # Windows are locked before holds, as everywhere.
-    verdicts = await suppression.verdicts(tx, service_ids, now)
     claimed = await suppression.claim(tx, service_ids, now)
     if not claimed:
         return 0
+    # Read once the holds are locked: whoever changes a window later makes them due again.
+    verdicts = await suppression.verdicts(tx, claimed, now)
     settings = await store.settings(tx, claimed)
     waiting: dict[str, datetime] = {}
     gone: list[str] = []
@@ -49,15 +51,15 @@ async def release_held(tx: Tx, now: datetime, service_ids: Sequence[str]) -> int
         await tx.execute(alerts.LET_GO, {"service_ids": gone, "now": now})
         await suppression.done(tx, gone)
     if opening:
-        await _open(tx, opening, now)
+        await _open(tx, opening, now, most)
     return len(claimed)
 
 
-async def _open(tx: Tx, service_ids: Sequence[str], now: datetime) -> None:
-    held = await alerts.held(tx, service_ids, MOST_ALERTS)
+async def _open(tx: Tx, service_ids: Sequence[str], now: datetime, most: int) -> None:
+    held = await alerts.held(tx, service_ids, most)
     if held:
         await open_held(tx, held, now)
-    if len(held) < MOST_ALERTS:
+    if len(held) < most:
         await suppression.done(tx, service_ids)
         return
     # They come in the order of the services, so all before the last one's are through.

@@ -14,18 +14,18 @@ from tocsin.suppression.verdict import verdicts as decide
 
 
 async def verdicts(tx: Tx, service_ids: Iterable[str], now: datetime) -> dict[str, Verdict]:
-    """Of these services, those whose alerts are held back now. One query; the windows that decided
-    stay as they are until the end of the transaction."""
+    """Of these services, those whose alerts are held back now, in one query."""
     wanted = sorted(set(service_ids))
-    windows = await store.windows(tx, store.LOCK_ONGOING, {"now": now, "service_ids": wanted})
+    windows = await store.windows(tx, store.SELECT_ONGOING, {"now": now, "service_ids": wanted})
     return decide(windows, wanted, now) if windows else {}
 
 
-async def hold(tx: Tx, until: Mapping[str, datetime]) -> None:
-    """Let these services' held alerts be looked at again, at the latest at the time given."""
-    if until:
-        rows = sorted(until.items())
-        await tx.execute(store.HOLD, _rows(rows))
+async def hold(tx: Tx, service_ids: Iterable[str], now: datetime) -> None:
+    """Alerts of these services are held back: let them be looked at again, first at once, because
+    the window may have been ended since it was read."""
+    wanted = sorted(set(service_ids))
+    if wanted:
+        await tx.execute(store.HOLD, {"service_ids": wanted, "now": now})
 
 
 async def due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, int]]:
@@ -41,9 +41,11 @@ async def claim(tx: Tx, service_ids: Sequence[str], now: datetime) -> list[str]:
 
 
 async def wait(tx: Tx, until: Mapping[str, datetime]) -> None:
-    """Look at these services again at the time given."""
+    """Look at these claimed services again at the time given."""
     if until:
-        await tx.execute(store.WAIT, _rows(sorted(until.items())))
+        ids = sorted(until)
+        values = {"service_ids": ids, "due_ats": [until[id] for id in ids]}
+        await tx.execute(store.WAIT, values)
 
 
 async def done(tx: Tx, service_ids: Sequence[str]) -> None:
@@ -62,7 +64,3 @@ async def push_back(tx: Tx, service_id: str, error: str, now: datetime) -> None:
     """Note why letting a service's alerts go failed, and try again later (5 s, doubling up to
     5 min), so that it blocks nobody else."""
     await tx.execute(store.PUSH_BACK, {"service_id": service_id, "error": error, "now": now})
-
-
-def _rows(until: Sequence[tuple[str, datetime]]) -> dict[str, list[object]]:
-    return {"service_ids": [id for id, _ in until], "due_ats": [at for _, at in until]}
