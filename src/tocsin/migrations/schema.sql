@@ -57,6 +57,7 @@ CREATE TABLE public.alerts (
     resolved_at timestamp with time zone,
     suppressed_by text,
     opened_in text,
+    paused_until timestamp with time zone,
     CONSTRAINT alerts_severity_check CHECK ((severity = ANY (ARRAY['critical'::text, 'error'::text, 'warning'::text, 'info'::text]))),
     CONSTRAINT alerts_status_check CHECK ((status = ANY (ARRAY['triggered'::text, 'resolved'::text])))
 );
@@ -522,22 +523,11 @@ CREATE TABLE public.pages (
     CONSTRAINT pages_urgency_check CHECK ((urgency = ANY (ARRAY['high'::text, 'low'::text])))
 );
 
-CREATE TABLE public.paused_alerts (
-    id text NOT NULL,
+CREATE TABLE public.pause_holds (
     service_id text NOT NULL,
-    integration_id text NOT NULL,
-    dedup_key text NOT NULL,
-    state text NOT NULL,
-    event jsonb NOT NULL,
-    event_count integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    last_event_at timestamp with time zone NOT NULL,
     due_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone,
-    seq bigint NOT NULL,
     attempts smallint DEFAULT 0 NOT NULL,
-    error text,
-    CONSTRAINT paused_alerts_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'opened'::text, 'resolved'::text])))
+    error text
 );
 
 CREATE TABLE public.responder_requests (
@@ -983,8 +973,8 @@ ALTER TABLE ONLY public.pages
 ALTER TABLE ONLY public.pages
     ADD CONSTRAINT pages_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY public.paused_alerts
-    ADD CONSTRAINT paused_alerts_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.pause_holds
+    ADD CONSTRAINT pause_holds_pkey PRIMARY KEY (service_id);
 
 ALTER TABLE ONLY public.responder_requests
     ADD CONSTRAINT responder_requests_pkey PRIMARY KEY (id);
@@ -1082,7 +1072,11 @@ CREATE UNIQUE INDEX alerts_open_key ON public.alerts USING btree (integration_id
 
 CREATE INDEX alerts_past_key ON public.alerts USING btree (service_id, dedup_key, created_at DESC) WHERE (status = 'resolved'::text);
 
+CREATE INDEX alerts_paused ON public.alerts USING btree (service_id, paused_until, id) WHERE ((paused_until IS NOT NULL) AND (incident_id IS NULL) AND (status = 'triggered'::text));
+
 CREATE INDEX alerts_suppressed ON public.alerts USING btree (service_id, created_at DESC, id DESC) WHERE (suppressed_by IS NOT NULL);
+
+CREATE INDEX alerts_were_paused ON public.alerts USING btree (service_id, created_at DESC) WHERE (paused_until IS NOT NULL);
 
 CREATE INDEX api_keys_user ON public.api_keys USING btree (user_id) WHERE (revoked_at IS NULL);
 
@@ -1180,13 +1174,7 @@ CREATE INDEX pages_open ON public.pages USING btree (incident_id) WHERE (state =
 
 CREATE INDEX pages_user ON public.pages USING btree (user_id, created_at DESC);
 
-CREATE INDEX paused_alerts_due ON public.paused_alerts USING btree (due_at) WHERE (state = 'waiting'::text);
-
-CREATE INDEX paused_alerts_ended ON public.paused_alerts USING btree (ended_at) WHERE (state <> 'waiting'::text);
-
-CREATE UNIQUE INDEX paused_alerts_key ON public.paused_alerts USING btree (integration_id, dedup_key) WHERE (state = 'waiting'::text);
-
-CREATE INDEX paused_alerts_service ON public.paused_alerts USING btree (service_id, created_at DESC);
+CREATE INDEX pause_holds_due ON public.pause_holds USING btree (due_at);
 
 CREATE INDEX responder_requests_incident ON public.responder_requests USING btree (incident_id, at);
 
