@@ -29,7 +29,7 @@ from tocsin.core.database import Database
 from tocsin.core.errors import Invalid, Refused
 from tocsin.core.http import Outbound
 from tocsin.core.outbound_guard import parse_allow_list
-from tocsin.engine import intake, maintenance
+from tocsin.engine import intake, maintenance, responders
 from tocsin.engine.dead_man import DeadMan
 from tocsin.engine.isolate import DueStage, DueWork
 from tocsin.engine.loop import Engine, Stage
@@ -150,6 +150,7 @@ class Program:
             ),
         )
         maintained = DueStage(database, clock, maintenance.WORK)
+        asking = DueStage(database, clock, responders.WORK)
         self.upkeep = Upkeep(database, clock)
         self.watch = Watch(database, clock, self.beat.id, lambda: self.engine.finished_at)
         self.self_watch = SelfWatch(
@@ -174,6 +175,7 @@ class Program:
             Stage(name="timers", run=timers.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(name="maintenance", run=maintained.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(name="escalate", run=escalate.run, poll_seconds=DUE_POLL_SECONDS),
+            Stage(name="responders", run=asking.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(
                 name="deliveries",
                 run=self.pump.claim_and_start,

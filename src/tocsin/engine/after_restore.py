@@ -2,7 +2,8 @@
 
 The database comes back as it was at one instant, but the world went on: what was queued or being
 sent then has most likely been sent since. So every delivery that was due is folded by the rule for
-outages into one summary for each person of what is still open, and tests that wait are cancelled.
+outages into one summary for each person of what is still open, and tests and mails of status
+updates that wait are cancelled: nobody waits for them, and most have arrived.
 Ladders and time-outs go on from where they stood with the time that was left, and at least a
 minute, so that the summary comes first; a snooze ends when its person said. Run while no engine
 runs, before the first start.
@@ -22,7 +23,7 @@ LEAST_WAIT = timedelta(minutes=1)
 CANCEL_TESTS = """
 update deliveries
 set state = 'cancelled', detail = %(reason)s, leased_until = null, finished_at = %(now)s
-where kind = 'test' and state in ('queued', 'sending')
+where kind in ('test', 'status_update') and state in ('queued', 'sending')
 """
 # A summary tells what is open when it is sent, so it is as good now as it was then; one that was
 # under way goes back to the queue. What is due later keeps its time: nobody has heard of it yet.
@@ -40,6 +41,12 @@ update escalation_runs
 set due_at = %(now)s::timestamptz
     + greatest(due_at - %(backed_up_at)s::timestamptz, %(least)s::interval)
 where state = 'running' and due_at <= %(now)s::timestamptz + %(least)s::interval
+"""
+MOVE_REQUESTS = """
+update responder_targets
+set due_at = %(now)s::timestamptz
+    + greatest(due_at - %(backed_up_at)s::timestamptz, %(least)s::interval)
+where due_at <= %(now)s::timestamptz + %(least)s::interval
 """
 MOVE_TIMERS = """
 update incident_timers
@@ -69,6 +76,7 @@ async def settle(tx: Tx, backed_up_at: datetime, now: datetime) -> Settled:
     await tx.execute(REQUEUE_SUMMARIES)
     times = {"now": now, "backed_up_at": backed_up_at, "least": LEAST_WAIT}
     ladders = await tx.execute(MOVE_LADDERS, times)
+    ladders += await tx.execute(MOVE_REQUESTS, times)
     timers = await tx.execute(MOVE_TIMERS, times)
     await tx.execute(FORGET_NODES)
     await tx.execute(FORGET_STAGES)

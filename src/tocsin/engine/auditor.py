@@ -15,7 +15,7 @@ from tocsin.core.database import Tx
 
 OVERDUE = timedelta(seconds=30)
 # Stages without which nobody is paged. They finish a pass every second or less, on some node.
-VITAL_STAGES = ("intake", "timers", "maintenance", "escalate", "deliveries")
+VITAL_STAGES = ("intake", "timers", "maintenance", "escalate", "responders", "deliveries")
 # Rows beyond this many are not counted: "1000 or more" says enough.
 MOST_COUNTED = 1000
 INBOX_HEAD = 200
@@ -33,12 +33,19 @@ select kind, count, since, example from (
         order by leased_until limit %(most)s) as b
     union all
     select 'escalations_overdue', count(*)::int, min(due_at), min(incident_id)
-    from (select incident_id, due_at from escalation_runs
-        where state = 'running' and due_at < %(before)s order by due_at limit %(most)s) as c
+    from ((select incident_id, due_at from escalation_runs
+        where state = 'running' and due_at < %(before)s order by due_at limit %(most)s)
+        union all
+        (select incident_id, due_at from responder_targets
+        where due_at < %(before)s order by due_at limit %(most)s)) as c
     union all
     select 'timers_overdue', count(*)::int, min(due_at), min(incident_id)
     from (select incident_id, due_at from incident_timers
         where due_at < %(before)s order by due_at limit %(most)s) as d
+    union all
+    select 'holds_overdue', count(*)::int, min(due_at), min(service_id)
+    from (select service_id, due_at from maintenance_holds
+        where due_at < %(before)s order by due_at limit %(most)s) as h
     union all
     select 'inbox_waiting', count(*)::int, min(due_at), min(seq)::text
     from (select seq, due_at from inbox
@@ -63,6 +70,7 @@ class FindingKind(StrEnum):
     LEASES = "leases_stuck"
     ESCALATIONS = "escalations_overdue"
     TIMERS = "timers_overdue"
+    HOLDS = "holds_overdue"
     INBOX = "inbox_waiting"
     QUARANTINED = "inbox_quarantined"
     STAGES = "stage_silent"
@@ -74,6 +82,7 @@ _TEXTS = {
     FindingKind.LEASES: "messages were being sent by a node that never reported back",
     FindingKind.ESCALATIONS: "escalations are due and have not moved",
     FindingKind.TIMERS: "timers of incidents are due and have not run",
+    FindingKind.HOLDS: "services have alerts that a maintenance window no longer holds back",
     FindingKind.INBOX: "accepted events wait to be processed",
     FindingKind.QUARANTINED: "events could not be processed and were set aside",
     FindingKind.STAGES: "a part of the engine has not finished a pass",

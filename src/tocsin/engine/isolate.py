@@ -18,7 +18,7 @@ from tocsin.core.database import Database, Retry, Tx, Unavailable
 log = logs.get(__name__)
 
 # Where a stage with due work may die: by its name, before and after the commit.
-STAGES = ("escalate", "timers", "maintenance")
+STAGES = ("escalate", "timers", "maintenance", "responders")
 UNCOMMITTED = {name: crash_points.point(f"{name}.uncommitted") for name in STAGES}
 COMMITTED = {name: crash_points.point(f"{name}.committed") for name in STAGES}
 
