@@ -6,11 +6,14 @@ Invariants, kept by `lifecycle` and written by `actions.work`:
 - at most one open alert exists for each dedup key of an integration.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, time
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+
+from tocsin.catalog.model import hours_of, rule_at
 
 MAX_TITLE = 1024
 MAX_NOTE = 2000
@@ -61,7 +64,10 @@ class Reason(StrEnum):
 
     NEW_ALERT = "new_alert"
     MAINTENANCE_ENDED = "maintenance_ended"
+    PAUSE_ENDED = "pause_ended"
     REPEATED_ALERT = "repeated_alert"
+    ALERT_JOINED = "alert_joined"
+    ALERT_JOINED_QUIETLY = "alert_joined_while_acknowledged"
     CREATED_BY_HAND = "created_by_hand"
     SELF_ASSIGNED = "self_assigned"
     ACKNOWLEDGED_BY_PERSON = "acknowledged_by_person"
@@ -82,6 +88,9 @@ class Reason(StrEnum):
     ESCALATED_BY_PERSON = "escalated_by_person"
     URGENCY_SET = "urgency_set_by_person"
     SEVERITY_RAISED = "severity_raised"
+    URGENT_ALERT_JOINED = "urgent_alert_joined"
+    SUPPORT_HOURS_STARTED = "support_hours_start"
+    SUPPORT_HOURS_ENDED = "support_hours_end"
     TITLE_SET = "title_set_by_person"
     NOTE_ADDED = "note_added"
     NOTE_CHANGED = "note_changed"
@@ -186,10 +195,11 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one alert by hand: it is resolved, it moves to `to_incident_id`, or both."""
+    """What becomes of one alert by hand: it is resolved, it moves to `to_incident_id`, or both. A
+    `status` that it has already changes nothing."""
 
     alert_id: str
-    resolve: bool = False
+    status: Status | None = None
     to_incident_id: str | None = None
 
 
@@ -223,6 +233,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auto_resolve_timeout: int | None
     disabled: bool
     deleted: bool = False
+    urgency_outside: str | None = None
+    support_time_zone: str | None = None
+    support_days: Sequence[int] | None = None
+    support_start: time | None = None
+    support_end: time | None = None
+    pause_seconds: int | None = None
+    grouping_setting_id: str | None = None
+
+    def urgency_rule_at(self, at: datetime) -> str:
+        """The rule for incidents that open at this moment: it may differ by support hours."""
+        hours = hours_of(
+            self.support_time_zone, self.support_days, self.support_start, self.support_end
+        )
+        return rule_at(self.urgency_rule, self.urgency_outside, hours, at)
 
 
 class NewIncident(msgspec.Struct, frozen=True, kw_only=True):

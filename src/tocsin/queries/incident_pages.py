@@ -108,7 +108,10 @@ SELECT_ALERTS = """
         and (%(statuses)s::text[] is null or status = any(%(statuses)s))
         and (%(key)s::text is null or dedup_key = %(key)s)
         and (%(id)s::text is null or id = %(id)s)
-    order by case when %(descending)s then id end desc, id
+    order by
+        case when %(by_end)s and not %(descending)s then resolved_at end nulls last,
+        case when %(by_end)s and %(descending)s then resolved_at end desc nulls last,
+        case when %(descending)s then id end desc, id
     limit %(limit)s offset %(offset)s
 """
 COUNT_ALERTS = """
@@ -116,6 +119,18 @@ COUNT_ALERTS = """
     where incident_id = %(incident_id)s
         and (%(statuses)s::text[] is null or status = any(%(statuses)s))
         and (%(key)s::text is null or dedup_key = %(key)s)
+"""
+# An alert that moved came in on another incident, and the entry that tells of it is there.
+SELECT_FIRST_TRIGGERS = """
+    select l.data ->> 'alert_id' as alert_id, l.id
+    from (
+        select distinct coalesce(opened_in, incident_id) as incident_id
+        from alerts where id = any(%(ids)s)
+    ) origin
+    join log_entries l on l.incident_id = origin.incident_id
+    where l.kind = 'trigger' and l.reason <> 'repeated_alert'
+        and l.data ->> 'alert_id' = any(%(ids)s)
+    order by l.seq
 """
 _ENTRIES: LiteralString = """
     from log_entries l
@@ -212,11 +227,12 @@ async def alerts(
     statuses: Sequence[str] | None = None,
     key: str | None = None,
     id: str | None = None,
-    descending: bool = False,
+    order: tuple[str, bool] = ("created_at", False),
     limit: int,
     offset: int = 0,
 ) -> list[Alert]:
-    """A part of an incident's alerts, in the order in which they came."""
+    """A part of an incident's alerts. `order` is created_at or resolved_at, and whether it
+    descends; those that have not ended come last by resolved_at."""
     return await tx.all(
         Alert,
         SELECT_ALERTS,
@@ -225,11 +241,21 @@ async def alerts(
             "statuses": statuses,
             "key": key,
             "id": id,
-            "descending": descending,
+            "by_end": order[0] == "resolved_at",
+            "descending": order[1],
             "limit": limit,
             "offset": offset,
         },
     )
+
+
+async def first_triggers(tx: Tx, alert_ids: Sequence[str]) -> dict[str, str]:
+    """By alert: the log entry that tells how it came in."""
+    found: dict[str, str] = {}
+    rows = await tx.tuples(SELECT_FIRST_TRIGGERS, {"ids": list(alert_ids)})
+    for alert_id, entry_id in rows:
+        found.setdefault(alert_id, entry_id)
+    return found
 
 
 async def count_alerts(

@@ -1,17 +1,18 @@
 """What hangs on an incident: its alerts, notes and log entries."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from tocsin.core.errors import NotFound
 from tocsin.incidents import actions as incidents
-from tocsin.incidents.model import Alert, Note
+from tocsin.incidents.model import MAX_BULK, Alert, AlertChange, Note, Status
 from tocsin.queries import incident_pages
 from tocsin.queries.incident_pages import EntriesWanted
 from tocsin.rest import operations
-from tocsin.rest.call import Call, Paging, convert
+from tocsin.rest.call import Call, Given, Paging, convert
+from tocsin.rest.errors import INVALID, ApiError, invalid
 from tocsin.rest.render import whole
 from tocsin.rest.resource import Field, Operation, Param, Ref, Reference, Resource, Slice
 from tocsin.timeline.model import Kind, LogEntry
@@ -32,13 +33,13 @@ async def _no_load(call: Call, ids: Sequence[str]) -> dict[str, Any]:
 async def _alerts(call: Call, wanted: Paging) -> Slice:
     incident = await incidents.get(call.tx, call.actor, call.path["incident_id"])
     statuses, key = call.many("statuses", ALERT_STATUSES), call.text("alert_key")
-    sorting = call.sorting("created_at", "resolved_at")
+    order = call.sorting("created_at", "resolved_at") or ("created_at", False)
     found = await incident_pages.alerts(
         call.tx,
         incident.id,
         statuses=statuses,
         key=key,
-        descending=sorting is not None and sorting[1],
+        order=order,
         limit=wanted.limit + 1,
         offset=wanted.offset,
     )
@@ -46,6 +47,62 @@ async def _alerts(call: Call, wanted: Paging) -> Slice:
     if wanted.total:
         total = await incident_pages.count_alerts(call.tx, incident.id, statuses=statuses, key=key)
     return Slice(items=found[: wanted.limit], more=len(found) > wanted.limit, total=total)
+
+
+class AlertGiven(msgspec.Struct):
+    """What a request wants of one alert."""
+
+    id: str | None = None
+    status: Literal["triggered", "resolved"] | None = None
+    incident: Given | None = None
+
+    def change(self, id: str) -> AlertChange:
+        """The same, for the action."""
+        return AlertChange(
+            alert_id=id,
+            status=None if self.status is None else Status(self.status),
+            to_incident_id=None if self.incident is None else self.incident.id,
+        )
+
+
+async def manage_alerts(call: Call) -> object:
+    """Change up to 250 alerts of an incident, all or none."""
+    given = call.body.get("alerts")
+    if isinstance(given, list) and len(given) > MAX_BULK:
+        raise ApiError(413, INVALID, "Too Many Alerts", f"at most {MAX_BULK} at a time")
+    wanted = call.list_of("alerts", AlertGiven)
+    changes = []
+    for number, one in enumerate(wanted):
+        if one.id is None:
+            raise invalid(f"alerts[{number}].id is required")
+        changes.append(one.change(one.id))
+    id = call.path["incident_id"]
+    found = await incidents.change_alerts(call.tx, call.actor, id, changes, call.now)
+    return {
+        "alerts": [whole(ALERT, alert) for alert in found],
+        "limit": MAX_BULK,
+        "offset": 0,
+        "total": None,
+        "more": False,
+    }
+
+
+async def change_alert(call: Call) -> object:
+    """Resolve one alert, or move it."""
+    given = convert("alert", call.wrapped("alert"), AlertGiven)
+    changes = [given.change(call.path["id"])]
+    id = call.path["incident_id"]
+    (found,) = await incidents.change_alerts(call.tx, call.actor, id, changes, call.now)
+    return {"alert": whole(ALERT, found)}
+
+
+async def _first_triggers(call: Call, alerts: Sequence[Alert]) -> dict[str, str]:
+    return await incident_pages.first_triggers(call.tx, [alert.id for alert in alerts])
+
+
+def _first_trigger(alert: Alert, entries: dict[str, str]) -> Ref | None:
+    id = entries.get(alert.id)
+    return None if id is None else Ref("log_entry", id)
 
 
 async def _alert(call: Call, id: str) -> Alert:
@@ -97,6 +154,7 @@ ALERT = Resource(
     location=lambda alert: f"/incidents/{alert.incident_id}/alerts/{alert.id}",
     page=lambda alert: f"/app/incidents/{alert.incident_id}",
     load=_no_load,
+    prepare=_first_triggers,
     params=(
         Param(name="alert_key"),
         Param(name="statuses", many=True),
@@ -133,7 +191,8 @@ ALERT = Resource(
         Field(
             name="first_trigger_log_entry",
             type=Reference | None,
-            read=lambda alert, extra: None,
+            include="first_trigger_log_entries",
+            read=_first_trigger,
         ),
     ),
     list=_alerts,
@@ -168,9 +227,28 @@ async def list_notes(call: Call) -> object:
 
 async def add_note(call: Call) -> object:
     """Write a note."""
-    content = convert("note.content", call.wrapped("note").get("content"), str)
+    content = _content(call)
     note = await incidents.add_note(call.tx, call.actor, call.path["id"], content, call.now)
     return {"note": _note(note)}
+
+
+async def change_note(call: Call) -> object:
+    """Write a note anew."""
+    id, note_id = call.path["id"], call.path["note_id"]
+    content = _content(call)
+    note = await incidents.change_note(call.tx, call.actor, id, note_id, content, call.now)
+    return {"note": _note(note)}
+
+
+async def delete_note(call: Call) -> None:
+    """Take a note away."""
+    id, note_id = call.path["id"], call.path["note_id"]
+    await incidents.delete_note(call.tx, call.actor, id, note_id, call.now)
+
+
+def _content(call: Call) -> str:
+    content: str = convert("note.content", call.wrapped("note").get("content"), str)
+    return content
 
 
 # Log entries
@@ -324,6 +402,29 @@ OPERATIONS = (
     *operations.of(ALERT),
     *operations.of(LOG_ENTRY),
     Operation(
+        method="PUT",
+        path="/incidents/{incident_id}/alerts",
+        id="updateIncidentAlerts",
+        summary="Resolve or move up to 250 alerts of an incident, all or none",
+        tag=TAG,
+        handle=manage_alerts,
+        takes={"alerts": list[AlertGiven]},
+        gives={"alerts": ["alert"]},
+        needs_from=True,
+        paged=True,
+    ),
+    Operation(
+        method="PUT",
+        path="/incidents/{incident_id}/alerts/{id}",
+        id="updateIncidentAlert",
+        summary="Resolve or move one alert",
+        tag=TAG,
+        handle=change_alert,
+        takes={"alert": AlertGiven},
+        gives={"alert": "alert"},
+        needs_from=True,
+    ),
+    Operation(
         method="GET",
         path="/incidents/{id}/log_entries",
         id="listIncidentLogEntries",
@@ -353,5 +454,25 @@ OPERATIONS = (
         takes={"note": dict[str, str]},
         gives={"note": dict[str, Any]},
         needs_from=True,
+    ),
+    Operation(
+        method="PUT",
+        path="/incidents/{id}/notes/{note_id}",
+        id="updateIncidentNote",
+        summary="Change a note: one's own, or as a manager anybody's",
+        tag=TAG,
+        handle=change_note,
+        takes={"note": dict[str, str]},
+        gives={"note": dict[str, Any]},
+        needs_from=True,
+    ),
+    Operation(
+        method="DELETE",
+        path="/incidents/{id}/notes/{note_id}",
+        id="deleteIncidentNote",
+        summary="Delete a note: one's own, or as a manager anybody's",
+        tag=TAG,
+        handle=delete_note,
+        ok=204,
     ),
 )

@@ -54,7 +54,7 @@ async def change_alerts(
         if id not in found or found[id].incident_id != incident_id:
             raise NotFound("alert", id)
     source = work.drafts[incident_id]
-    ending = [a for a in found.values() if wanted[a.id].resolve and a.status is Status.TRIGGERED]
+    ending = [alert for alert in found.values() if _ends(alert, wanted[alert.id])]
     await _resolve(work, source, ending, actor)
     over = {alert.id for alert in ending}
     for target_id in sorted(targets):
@@ -65,6 +65,17 @@ async def change_alerts(
     await work.flush()
     after = await _alerts(tx, list(wanted))
     return [after[id] for id in wanted]
+
+
+def _ends(alert: Alert, change: AlertChange) -> bool:
+    if change.status is None or change.status == alert.status:
+        return False
+    if change.status is not Status.RESOLVED:
+        raise Invalid(
+            "status",
+            "must be resolved: an alert that has ended opens again only when its machine says so",
+        )
+    return True
 
 
 def _wanted(changes: Sequence[AlertChange]) -> dict[str, AlertChange]:
@@ -111,7 +122,7 @@ async def _move(
         )
     ids = [alert.id for alert in moving]
     await work.tx.execute(by_hand.MOVE, {"ids": ids, "targets": [target.incident.id for _ in ids]})
-    still_open = sum(a.status is Status.TRIGGERED and a.id not in over for a in moving)
+    still_open = sum(a.status == Status.TRIGGERED and a.id not in over for a in moving)
     last = max(alert.last_event_at for alert in moving)
     source.set(
         alert_count=source.incident.alert_count - len(moving),
