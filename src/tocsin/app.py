@@ -29,18 +29,20 @@ from tocsin.core.database import Database
 from tocsin.core.errors import Invalid, Refused
 from tocsin.core.http import Outbound
 from tocsin.core.outbound_guard import parse_allow_list
-from tocsin.engine import intake, maintenance, responders
+from tocsin.engine import hours, intake, maintenance, pauses, responders
 from tocsin.engine.dead_man import DeadMan
 from tocsin.engine.isolate import DueStage, DueWork
 from tocsin.engine.loop import Engine, Stage
 from tocsin.engine.nodes import Beat
 from tocsin.engine.pump_deliveries import DeliveryPump
+from tocsin.engine.pump_webhooks import WebhookPump
+from tocsin.engine.react import React
 from tocsin.engine.self_watch import PASS_SECONDS, SelfWatch, space_of
 from tocsin.engine.upkeep import Upkeep
 from tocsin.engine.watch import Watch
 from tocsin.incidents import actions as incidents
 from tocsin.ingest.routes import FrontDoor, IngestDeps
-from tocsin.replies import one_tap
+from tocsin.replies import one_tap, responder_tap
 from tocsin.replies.links import Links
 from tocsin.rest import everything
 from tocsin.rest.app import Api, Everything
@@ -98,6 +100,16 @@ class Program:
             node=self.beat.id,
             incidents_url=settings.base_url + "/app/incidents",
             on_free=lambda: self.engine.wake("deliveries"),
+        )
+        # Connections of their own: a page never waits behind a webhook.
+        self.webhook_outbound = Outbound(parse_allow_list(settings.outbound_allow))
+        self.webhook_pump = WebhookPump(
+            database,
+            clock,
+            outbound=self.webhook_outbound,
+            secret_box=self.secret_box,
+            node=self.beat.id,
+            on_free=lambda: self.engine.wake("webhooks"),
         )
         self.engine = Engine(database, clock, self._stages_of_role())
         self.live = LiveHub(web_database, clock)
@@ -162,6 +174,7 @@ class Program:
             channels=[c.name for c in self.channels.values() if c.missing() is None],
             space=None if self.settings.database_url else space_of(self.settings.data_dir),
         )
+        react = React(database, clock, base_url=self.settings.base_url)
         dead_man = DeadMan(self.outbound, self.settings.dead_man_url, self.watch)
         return [
             Stage(
@@ -174,6 +187,12 @@ class Program:
             ),
             Stage(name="timers", run=timers.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(name="maintenance", run=maintained.run, poll_seconds=DUE_POLL_SECONDS),
+            Stage(
+                name="pauses",
+                run=DueStage(database, clock, pauses.WORK).run,
+                poll_seconds=DUE_POLL_SECONDS,
+            ),
+            Stage(name="hours", run=DueStage(database, clock, hours.WORK).run, poll_seconds=1.0),
             Stage(name="escalate", run=escalate.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(name="responders", run=asking.run, poll_seconds=DUE_POLL_SECONDS),
             Stage(
@@ -183,6 +202,13 @@ class Program:
                 poll_seconds=DUE_POLL_SECONDS,
             ),
             Stage(name="seal", run=self._seal, poll_seconds=1.0),
+            Stage(name="react", run=react.run, poll_seconds=0.5, rest_seconds=0.02, plenty=500),
+            Stage(
+                name="webhooks",
+                run=self.webhook_pump.claim_and_start,
+                inline=self.webhook_pump.run_due,
+                poll_seconds=1.0,
+            ),
             Stage(name="beat", run=self.beat.run, poll_seconds=1.0),
             Stage(name="watch", run=self.watch.run, poll_seconds=5.0),
             Stage(name="self_watch", run=self.self_watch.run, poll_seconds=PASS_SECONDS),
@@ -239,7 +265,9 @@ class Program:
             database=deps.database, clock=self.clock, links=self.links, render=render
         )
         pages = web_routes.build(deps, all_pages.PAGES)
-        faces = [*self.door.routes(), *watched, *one_tap.routes(replies), *pages]
+        tap = one_tap.OneTap(replies)
+        taps = [*one_tap.routes(tap), *responder_tap.routes(tap)]
+        faces = [*self.door.routes(), *watched, *taps, *pages]
         taken = [route.path for route in faces if isinstance(route, Route | Mount)]
         return [*faces, Everything(self.api, taken)]
 
@@ -325,8 +353,9 @@ class Program:
     async def close(self) -> None:
         """Finish what is in hand and let go of everything."""
         await self.door.close()
-        await self.pump.drain(5.0)
+        await asyncio.gather(self.pump.drain(5.0), self.webhook_pump.drain(5.0))
         await self.outbound.aclose()
+        await self.webhook_outbound.aclose()
         await self.beat.leave()
 
     async def greeting(self) -> str:

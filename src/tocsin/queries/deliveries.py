@@ -23,14 +23,15 @@ _LAST_ID = "~"
 SELECT_DELIVERIES = """
 select d.id, d.kind, d.user_id, u.name as user_name, d.channel, d.state, d.reason, d.due_at,
     d.first_due_at, d.attempts, d.started_at, d.finished_at, d.detail, d.created_at, d.folded_into,
-    m.label as method_label, m.address_hint, d.incident_id, i.number, i.title,
+    coalesce(m.label, 'profile') as method_label, coalesce(m.address_hint, u.email) as address_hint,
+    d.incident_id, i.number, i.title,
     (select count(*) from (select 1 from pages p where p.bundle_id = d.bundle_id
         limit 1000) t) as gathered,
     exists (select 1 from deliveries n where n.page_id = d.page_id and n.id > d.id
         and n.reason = 'next_method') as next_started
 from deliveries d
 join users u on u.id = d.user_id
-join contact_methods m on m.id = d.contact_method_id
+left join contact_methods m on m.id = d.contact_method_id
 left join incidents i on i.id = d.incident_id
 where (d.created_at, d.id) < (%(before_at)s, %(before_id)s)
     and (%(user_id)s::text is null or d.user_id = %(user_id)s)
@@ -44,14 +45,15 @@ limit %(limit)s
 SELECT_DELIVERY = """
 select d.id, d.kind, d.user_id, u.name as user_name, d.channel, d.state, d.reason, d.due_at,
     d.first_due_at, d.attempts, d.started_at, d.finished_at, d.detail, d.created_at, d.folded_into,
-    m.label as method_label, m.address_hint, d.incident_id, i.number, i.title,
+    coalesce(m.label, 'profile') as method_label, coalesce(m.address_hint, u.email) as address_hint,
+    d.incident_id, i.number, i.title,
     (select count(*) from (select 1 from pages p where p.bundle_id = d.bundle_id
         limit 1000) t) as gathered,
     exists (select 1 from deliveries n where n.page_id = d.page_id and n.id > d.id
         and n.reason = 'next_method') as next_started
 from deliveries d
 join users u on u.id = d.user_id
-join contact_methods m on m.id = d.contact_method_id
+left join contact_methods m on m.id = d.contact_method_id
 left join incidents i on i.id = d.incident_id
 where d.id = %(id)s
 """

@@ -70,13 +70,14 @@ class OneTap:
 
     async def show(self, request: Request) -> Response:
         """How the incident is now, and what this person can do about it."""
-        return await self._guarded(request, self._show)
+        return await self.guarded(request, self._show)
 
     async def act(self, request: Request) -> Response:
         """Do what the button said, then show how it is."""
-        return await self._guarded(request, self._act)
+        return await self.guarded(request, self._act)
 
-    async def _guarded(self, request: Request, run: Callable[..., Any]) -> Response:
+    async def guarded(self, request: Request, run: Callable[..., Any]) -> Response:
+        """Run a page for whom the link was made for, within the pace, and say plainly why not."""
         address = request.client.host if request.client else ""
         if not self.pace.allows(address, self.deps.clock.steady()):
             response: Response = PlainTextResponse(
@@ -141,12 +142,13 @@ class OneTap:
     async def _show(self, request: Request, grant: Grant) -> Response:
         now = self.deps.clock.now()
         async with self.deps.database.transaction() as tx:
-            user, actor = await _person(tx, grant)
+            user, actor = await person_of(tx, grant)
             head = await incident_queries.head(tx, actor, grant.incident_id)
             assigned = await incident_queries.assigned(tx, head.id)
             ladder = await ladders.view(tx, head.id, now)
             taken = await incidents.acknowledgements(tx, head.id)
             alerts = await incident_queries.alerts(tx, head.id, limit=3)
+            asked = await incidents.asks_of(tx, head.id, user.id)
         mine = any(one.user_id == user.id for one in taken)
         undo_until = _undo_until(head) if mine else None
         text = self.deps.render(
@@ -155,7 +157,7 @@ class OneTap:
             viewer=None,
             now=now,
             zone=user.time_zone,
-            theme=_theme(request),
+            theme=theme_of(request),
             person=user,
             incident=head,
             ladder=ladder,
@@ -165,6 +167,7 @@ class OneTap:
             taken=taken,
             mine=mine,
             alerts=alerts.items,
+            asked=bool(asked),
             snoozes=SNOOZES,
             said=request.query_params.get("said", "")[:40],
             undo_until=undo_until if undo_until and undo_until > now else None,
@@ -184,7 +187,7 @@ class OneTap:
         form = await request.form(max_files=0, max_fields=10, max_part_size=MOST_FORM_BYTES)
         said = name
         async with self.deps.database.transaction() as tx:
-            _, actor = await _person(tx, grant)
+            _, actor = await person_of(tx, grant)
             ids = [grant.incident_id]
             try:
                 if name == "acknowledge":
@@ -209,22 +212,21 @@ class OneTap:
             page={"title": title},
             viewer=None,
             now=self.deps.clock.now(),
-            theme=_theme(request),
+            theme=theme_of(request),
             text=text,
         )
         return HTMLResponse(body, status_code=status)
 
 
-def routes(deps: OneTapDeps) -> list[BaseRoute]:
+def routes(pages: OneTap) -> list[BaseRoute]:
     """The addresses that one-tap links lead to."""
-    pages = OneTap(deps)
     return [
         Route("/r/{token}", pages.show, methods=["GET"]),
         Route("/r/{token}/{act}", pages.act, methods=["POST"]),
     ]
 
 
-async def _person(tx: Tx, grant: Grant) -> tuple[User, Actor]:
+async def person_of(tx: Tx, grant: Grant) -> tuple[User, Actor]:
     """Whom the link was made for, with the role and teams they have now."""
     user = (await accounts.users_by_ids(tx, [grant.user_id])).get(grant.user_id)
     if user is None or user.deleted_at is not None:
@@ -271,6 +273,7 @@ def _spared(ladder: ladders.LadderView | None) -> ladders.RungView | None:
     return next((rung for rung in ladder.rungs if rung.state is ladders.RungState.OFF), None)
 
 
-def _theme(request: Request) -> str:
+def theme_of(request: Request) -> str:
+    """The theme of this browser, empty when none was chosen."""
     theme = request.cookies.get("tocsin_theme", "")
     return theme if theme in THEMES else ""
