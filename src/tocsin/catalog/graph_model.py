@@ -11,6 +11,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 
+# The priorities that incidents may have, what matters most first.
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+
+
 class NodeKind(StrEnum):
     """What a dependency may join: a service that machines report on, or a business service."""
 

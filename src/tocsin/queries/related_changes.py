@@ -33,7 +33,7 @@ async def of(
     opened_at: datetime,
     *,
     until: datetime | None = None,
-    limit: int,
+    limit: int | None = None,
 ) -> list[RelatedChange]:
     """The likeliest first. Of a service with many changes the newest twenty are looked at, of many
     services the nearest two hundred."""

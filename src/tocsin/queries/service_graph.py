@@ -16,7 +16,7 @@ from tocsin.accounts.model import Actor
 from tocsin.catalog import actions as catalog
 from tocsin.catalog import graph
 from tocsin.catalog.graph import Edge
-from tocsin.catalog.graph_model import Dependency, Node, NodeKind
+from tocsin.catalog.graph_model import PRIORITIES, Dependency, Node, NodeKind
 from tocsin.core.database import Tx
 
 COUNT_AT_MOST = 1000
@@ -25,21 +25,25 @@ INCIDENTS_OF_EACH = 10
 SELECT_OPEN_ON = """
     select w.id,
         count(*) filter (where o.status = 'triggered') as triggered,
-        count(*) filter (where o.status = 'acknowledged') as acknowledged
+        count(*) filter (where o.status = 'acknowledged') as acknowledged,
+        count(*) filter (where %(priorities)s::text[] is null
+            or o.priority = any(%(priorities)s::text[])) as spreading,
+        min(o.priority) as worst
     from unnest(%(ids)s::text[]) as w (id)
     cross join lateral (
-        select status from incidents i
+        select status, priority from incidents i
         where i.service_id = w.id and i.status <> 'resolved' limit %(most)s
     ) o
     group by w.id
 """
 
 SELECT_OPEN_INCIDENTS = """
-    select o.id, o.number, o.title, o.status, o.urgency, o.service_id, o.created_at
+    select o.id, o.number, o.title, o.status, o.urgency, o.priority, o.service_id, o.created_at
     from unnest(%(ids)s::text[]) as w (id)
     cross join lateral (
         select i.* from incidents i
         where i.service_id = w.id and i.status <> 'resolved'
+            and (%(priorities)s::text[] is null or i.priority = any(%(priorities)s::text[]))
         order by i.created_at desc, i.id desc limit %(each)s
     ) o
     order by o.created_at desc, o.id desc
@@ -56,11 +60,14 @@ class State(StrEnum):
 
 
 class OpenOn(msgspec.Struct, frozen=True, kw_only=True):
-    """How many incidents are open on a service; both figures stop at a thousand together."""
+    """How many incidents are open on a service, and how many of them matter enough to hit those
+    that depend on it; the figures stop at a thousand. `worst` is the highest priority of them."""
 
     id: str
     triggered: int
     acknowledged: int
+    spreading: int
+    worst: str | None
 
 
 class OpenIncident(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +78,7 @@ class OpenIncident(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     status: str
     urgency: str
+    priority: str | None
     service_id: str
     created_at: datetime
 
@@ -82,6 +90,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     service_id: str
     way: tuple[Node | None, ...]
     number: int
+    worst: str | None
     incidents: tuple[OpenIncident, ...]
 
 
@@ -101,6 +110,16 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
         """The newest incidents that the viewer may see, newest first."""
         found = [one for hit in self.hits for one in hit.incidents]
         return sorted(found, key=lambda one: (one.created_at, one.id), reverse=True)
+
+    @property
+    def cut(self) -> bool:
+        """Whether there are more incidents than it carries."""
+        return any(hit.number > len(hit.incidents) for hit in self.hits)
+
+    @property
+    def worst(self) -> str | None:
+        """The highest priority of the incidents that hit it; None when none has one."""
+        return min((hit.worst for hit in self.hits if hit.worst is not None), default=None)
 
     @property
     def number(self) -> int:
@@ -141,20 +160,27 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     hidden: int
 
 
-async def open_on(tx: Tx, ids: Sequence[str]) -> dict[str, OpenOn]:
+async def _open_on(tx: Tx, ids: Iterable[str], matter: list[str] | None) -> dict[str, OpenOn]:
     """What is open on these services; those with nothing open are left out."""
-    asked = {"ids": list(ids), "most": COUNT_AT_MOST}
+    asked = {"ids": list(ids), "most": COUNT_AT_MOST, "priorities": matter}
     return {one.id: one for one in await tx.all(OpenOn, SELECT_OPEN_ON, asked)}
 
 
+async def _matter(tx: Tx) -> list[str] | None:
+    """The priorities that hit business services; None when every open incident does."""
+    least = await catalog.impact_threshold(tx)
+    return None if least is None else [name for name in PRIORITIES if name <= least]
+
+
 async def impacts(tx: Tx, actor: Actor, ids: Sequence[str]) -> dict[str, Impact]:
-    """What hits each of these services or business services. Four queries."""
+    """What hits each of these services or business services. Five queries."""
     edges = [catalog.edge_of(one) for one in await catalog.dependencies_below(tx, ids)]
     down = graph.downwards(edges)
     everything = list(graph.reach(ids, down))
     nodes = await catalog.nodes_by_ids(tx, everything)
-    found = await open_on(tx, list(nodes))
-    incidents = await _incidents(tx, actor, [nodes[id] for id in found])
+    matter = await _matter(tx)
+    found = await _open_on(tx, nodes, matter)
+    incidents = await _incidents(tx, actor, [nodes[id] for id in found], matter)
     return {id: _impact(actor, id, down, nodes, found, incidents) for id in ids}
 
 
@@ -173,17 +199,18 @@ def _impact(
             Hit(
                 service_id=one,
                 way=tuple(_seen(actor, nodes.get(step)) for step in graph.way(reached, one)),
-                number=open[one].triggered + open[one].acknowledged,
+                number=open[one].spreading,
+                worst=open[one].worst,
                 incidents=tuple(incidents.get(one, ())),
             )
             for one in reached
-            if one in open
+            if one in open and open[one].spreading
         ),
     )
 
 
 async def around(tx: Tx, actor: Actor, id: str) -> Around:
-    """What one service needs, what needs it, what hits it, and whom it hits. Five queries."""
+    """What one service needs, what needs it, what hits it, and whom it hits. Six queries."""
     above = [catalog.edge_of(one) for one in await catalog.dependencies_above(tx, [id])]
     spreads = list(graph.reach([id], graph.upwards(above)))
     # Those above may be hit by others below them: their own state needs all that they need.
@@ -191,9 +218,10 @@ async def around(tx: Tx, actor: Actor, id: str) -> Around:
     edges = [catalog.edge_of(one) for one in known]
     down, up = graph.downwards(edges), graph.upwards(edges)
     nodes = await catalog.nodes_by_ids(tx, list(graph.reach(spreads, down)))
-    found = await open_on(tx, list(nodes))
-    incidents = await _incidents(tx, actor, [nodes[one] for one in found])
-    places = _Places(actor, nodes, found, set(graph.reach(found, up)))
+    matter = await _matter(tx)
+    found = await _open_on(tx, nodes, matter)
+    incidents = await _incidents(tx, actor, [nodes[one] for one in found], matter)
+    places = _Places(actor, nodes, found, set(graph.reach(_origins(found), up)))
     return Around(
         depends_on=places.of((d.supporting_id, d) for d in known if d.dependent_id == id),
         used_by=places.of((d.dependent_id, d) for d in known if d.supporting_id == id),
@@ -203,12 +231,12 @@ async def around(tx: Tx, actor: Actor, id: str) -> Around:
 
 
 async def whole(tx: Tx, actor: Actor) -> Whole:
-    """The whole graph. Three queries."""
+    """The whole graph. Four queries."""
     edges = [catalog.edge_of(one) for one in await catalog.all_dependencies(tx)]
     ids = list(dict.fromkeys(end for e in edges for end in (e.dependent, e.supporting)))
     nodes = await catalog.nodes_by_ids(tx, ids)
-    found = await open_on(tx, ids)
-    hit = set(graph.reach(found, graph.upwards(edges)))
+    found = await _open_on(tx, ids, await _matter(tx))
+    hit = set(graph.reach(_origins(found), graph.upwards(edges)))
     places = _Places(actor, nodes, found, hit).of((id, None) for id in ids)
     seen = {place.node.id for place in places}
     return Whole(
@@ -218,8 +246,12 @@ async def whole(tx: Tx, actor: Actor) -> Whole:
     )
 
 
-async def hit_business(tx: Tx, actor: Actor, service_id: str) -> list[Place]:
-    """The business services that an incident on this service hits, nearest first."""
+async def hit_business(tx: Tx, actor: Actor, service_id: str, priority: str | None) -> list[Place]:
+    """The business services that an open incident of this priority hits, nearest first. At most
+    three queries."""
+    matter = await _matter(tx)
+    if matter is not None and priority not in matter:
+        return []
     edges = [catalog.edge_of(one) for one in await catalog.dependencies_above(tx, [service_id])]
     reached = list(graph.reach([service_id], graph.upwards(edges)))
     nodes = await catalog.nodes_by_ids(tx, reached)
@@ -227,6 +259,10 @@ async def hit_business(tx: Tx, actor: Actor, service_id: str) -> list[Place]:
     order = {id: number for number, id in enumerate(reached)}
     found = [p for p in places.of((id, None) for id in reached) if p.node.kind == NodeKind.BUSINESS]
     return sorted(found, key=lambda place: order[place.node.id])
+
+
+def _origins(open: Mapping[str, OpenOn]) -> list[str]:
+    return [id for id, one in open.items() if one.spreading]
 
 
 class _Places:
@@ -277,12 +313,14 @@ def _seen(actor: Actor, node: Node | None) -> Node | None:
     return node if visible else None
 
 
-async def _incidents(tx: Tx, actor: Actor, nodes: Iterable[Node]) -> dict[str, list[OpenIncident]]:
+async def _incidents(
+    tx: Tx, actor: Actor, nodes: Iterable[Node], matter: list[str] | None
+) -> dict[str, list[OpenIncident]]:
     seen = [node.id for node in nodes if _seen(actor, node) is not None]
     if not seen:
         return {}
     found: dict[str, list[OpenIncident]] = {}
-    asked = {"ids": seen, "each": INCIDENTS_OF_EACH}
+    asked = {"ids": seen, "each": INCIDENTS_OF_EACH, "priorities": matter}
     for one in await tx.all(OpenIncident, SELECT_OPEN_INCIDENTS, asked):
         found.setdefault(one.service_id, []).append(one)
     return found

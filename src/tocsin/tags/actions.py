@@ -33,6 +33,12 @@ _WITH = {
     TagKind.POLICY: store.SELECT_POLICIES_WITH,
 }
 
+_COUNT = {
+    TagKind.USER: store.COUNT_USERS_WITH,
+    TagKind.TEAM: store.COUNT_TEAMS_WITH,
+    TagKind.POLICY: store.COUNT_POLICIES_WITH,
+}
+
 
 class _TagOf(msgspec.Struct, frozen=True, kw_only=True):
     entity_id: str
@@ -112,6 +118,13 @@ async def carriers(
     }
     rows = [str(row[0]) for row in await tx.tuples(_WITH[kind], asked)]
     return rows[:limit], len(rows) > limit
+
+
+async def count_carriers(tx: Tx, actor: Actor, tag_id: str, kind: TagKind) -> int:
+    """How many `carriers` would list in all."""
+    require_somewhere(actor, Permission.VIEW)
+    asked = {"id": tag_id, "visible": _visible(actor)}
+    return int(await tx.value(_COUNT[kind], asked))
 
 
 async def tags_on(tx: Tx, actor: Actor, kind: TagKind, entity_id: str) -> list[Tag]:

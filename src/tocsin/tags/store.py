@@ -85,3 +85,20 @@ SELECT_POLICIES_WITH = """
     order by lower(p.name), p.id
     limit %(limit)s offset %(offset)s
 """
+
+COUNT_USERS_WITH = """
+    select count(*) from taggings g join users u on u.id = g.entity_id
+    where g.tag_id = %(id)s and g.kind = 'user' and u.deleted_at is null
+"""
+
+COUNT_TEAMS_WITH = """
+    select count(*) from taggings g join teams e on e.id = g.entity_id
+    where g.tag_id = %(id)s and g.kind = 'team' and e.deleted_at is null
+        and (%(visible)s::text[] is null or e.id = any(%(visible)s::text[]))
+"""
+
+COUNT_POLICIES_WITH = """
+    select count(*) from taggings g join escalation_policies p on p.id = g.entity_id
+    where g.tag_id = %(id)s and g.kind = 'escalation_policy' and p.deleted_at is null
+        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s::text[]))
+"""

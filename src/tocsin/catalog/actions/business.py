@@ -9,12 +9,14 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
+from tocsin.accounts import actions as accounts
 from tocsin.accounts import audit
 from tocsin.accounts.access import Permission, allowed, require, require_somewhere, visible_teams
 from tocsin.accounts.model import Actor
 from tocsin.accounts.validation import line, optional_line, optional_text
 from tocsin.catalog import graph_store as store
 from tocsin.catalog.graph_model import (
+    PRIORITIES,
     BusinessService,
     BusinessServiceChange,
     NewBusinessService,
@@ -28,6 +30,7 @@ from tocsin.timeline import feed
 
 TAKEN = "is already the name of another business service"
 KIND = "business service"
+THRESHOLD = "business_impact_threshold"
 
 
 async def create_business_service(
@@ -96,6 +99,14 @@ async def business_services_by_ids(tx: Tx, ids: Sequence[str]) -> dict[str, Busi
     return {one.id: one for one in found}
 
 
+async def business_services_seen(tx: Tx, actor: Actor, ids: Sequence[str]) -> list[BusinessService]:
+    """Those of these that are there and that the actor may see, by name."""
+    require_somewhere(actor, Permission.VIEW)
+    found = (await business_services_by_ids(tx, ids)).values()
+    seen = [one for one in found if one.deleted_at is None and _visible(actor, one)]
+    return sorted(seen, key=lambda one: (one.name.lower(), one.id))
+
+
 async def list_business_services(
     tx: Tx,
     actor: Actor,
@@ -127,6 +138,38 @@ async def count_business_services(tx: Tx, actor: Actor, *, query: str | None = N
     visible = visible_teams(actor)
     asked = {"query": query or None, "visible": None if visible is None else list(visible)}
     return int(await tx.value(store.COUNT_BUSINESS, asked))
+
+
+async def impact_threshold(tx: Tx) -> str | None:
+    """The lowest priority with which an incident hits what depends on its service; None: any open
+    incident does, with or without a priority."""
+    kept = await accounts.read_value(tx, THRESHOLD, str)
+    return kept or None
+
+
+async def set_impact_threshold(
+    tx: Tx, actor: Actor, priority: str | None, now: datetime
+) -> str | None:
+    """Set it, or let every open incident count again (None)."""
+    require(actor, Permission.MANAGE_SERVICES)
+    if priority is not None and priority not in PRIORITIES:
+        raise Invalid("priority", f"must be one of {', '.join(PRIORITIES)}")
+    old = await impact_threshold(tx)
+    if old != priority:
+        await accounts.write_value(tx, THRESHOLD, priority or "")
+        feed.changed(tx, "services")
+        await audit.record(
+            tx,
+            actor,
+            now,
+            action="update",
+            subject_type="instance",
+            subject_id=THRESHOLD,
+            subject_label="Which incidents hit business services",
+            before={"priority": old},
+            after={"priority": priority},
+        )
+    return priority
 
 
 async def _locked(tx: Tx, actor: Actor, id: str) -> BusinessService:

@@ -111,6 +111,14 @@ async def dependencies_of(tx: Tx, id: str) -> list[Dependency]:
     return await tx.all(Dependency, store.SELECT_DEPENDENCIES_OF, asked)
 
 
+async def dependencies_seen(tx: Tx, actor: Actor, id: str) -> list[Dependency]:
+    """Those of `dependencies_of` whose other end the actor may see."""
+    found = await dependencies_of(tx, id)
+    nodes = await nodes_by_ids(tx, [end for one in found for end in _ids(one)])
+    seen = {n for n, node in nodes.items() if allowed(actor, Permission.VIEW, node.team_id)}
+    return [one for one in found if seen.issuperset(_ids(one))]
+
+
 async def dependencies_below(tx: Tx, ids: Sequence[str]) -> list[Dependency]:
     """Every dependency on the way down from these services: what they need, and what that needs."""
     asked = {"ids": list(ids), "limit": graph.MOST_IN_ALL}
