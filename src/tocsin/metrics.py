@@ -41,6 +41,9 @@ STAGE_AGE = Gauge(
 DELIVERIES = Counter(
     "tocsin_deliveries", "Attempts to reach a person.", ["channel", "result"], registry=REGISTRY
 )
+WEBHOOKS = Counter(
+    "tocsin_webhooks", "Attempts to tell a webhook subscription.", ["result"], registry=REGISTRY
+)
 PAGE_LATENCY = Histogram(
     "tocsin_page_latency_seconds",
     "From the moment a page was due to its hand-over to the provider.",

@@ -6,7 +6,7 @@ The tables refuse UPDATE and DELETE by trigger; whoever gets around that (a supe
 :func:`verify`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -90,6 +90,21 @@ async def head(tx: Tx) -> Head:
     """The newest link; kept outside the database it also proves that no end was cut off."""
     newest = await tx.one(Head, store.SELECT_HEAD)
     return newest or Head(chain=0, hash=START)
+
+
+async def sealed(
+    tx: Tx, after: int, upto: int, subject_types: Sequence[str]
+) -> list[AuditRecord]:
+    """The rows about these kinds of things whose links are numbered above `after` up to `upto`, at
+    most 1,000 further on, in the order of the chain.
+
+    Links are numbered without gaps by one sealer at a time, so whoever follows their numbers up to
+    the head misses no row, whenever its transaction was committed.
+    """
+    if upto - after > SEAL_BATCH:
+        raise ValueError(f"at most {SEAL_BATCH} links at a time")
+    asked = {"after": after, "upto": upto, "subject_types": list(subject_types)}
+    return await tx.all(AuditRecord, store.SELECT_SEALED, {**asked, "limit": SEAL_BATCH})
 
 
 async def verify(tx: Tx, anchor: Head | None = None) -> int | None:

@@ -198,7 +198,7 @@ CREATE TABLE public.deliveries (
     finished_at timestamp with time zone,
     status_update_id text,
     CONSTRAINT deliveries_check CHECK (((state = 'sending'::text) = (leased_until IS NOT NULL))),
-    CONSTRAINT deliveries_kind_check CHECK ((kind = ANY (ARRAY['page'::text, 'bundle'::text, 'summary'::text, 'test'::text, 'status_update'::text]))),
+    CONSTRAINT deliveries_kind_check CHECK ((kind = ANY (ARRAY['page'::text, 'bundle'::text, 'summary'::text, 'test'::text, 'status_update'::text, 'handoff'::text]))),
     CONSTRAINT deliveries_method_check CHECK ((((kind = 'status_update'::text) = (contact_method_id IS NULL)) AND ((kind = 'status_update'::text) = (status_update_id IS NOT NULL)))),
     CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'cancelled'::text, 'bundled'::text])))
 );
@@ -313,6 +313,26 @@ CREATE TABLE public.grouping_settings (
     CONSTRAINT grouping_settings_time_window_check CHECK (((time_window >= 0) AND (time_window <= 86400))),
     CONSTRAINT grouping_settings_timeout_check CHECK (((timeout >= 0) AND (timeout <= 86400))),
     CONSTRAINT grouping_settings_type_check CHECK ((type = ANY (ARRAY['time'::text, 'content_based'::text, 'intelligent'::text, 'content_based_intelligent'::text])))
+);
+
+CREATE TABLE public.handoff_notices (
+    delivery_id text NOT NULL,
+    schedule_id text NOT NULL,
+    direction text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone,
+    other_user_id text,
+    CONSTRAINT handoff_notices_direction_check CHECK ((direction = ANY (ARRAY['oncall'::text, 'offcall'::text])))
+);
+
+CREATE TABLE public.handoff_rules (
+    id text NOT NULL,
+    user_id text NOT NULL,
+    contact_method_id text NOT NULL,
+    direction text NOT NULL,
+    advance_seconds integer NOT NULL,
+    CONSTRAINT handoff_rules_advance_seconds_check CHECK (((advance_seconds >= 0) AND (advance_seconds <= 604800))),
+    CONSTRAINT handoff_rules_direction_check CHECK ((direction = ANY (ARRAY['both'::text, 'oncall'::text, 'offcall'::text])))
 );
 
 CREATE TABLE public.inbox (
@@ -613,6 +633,8 @@ CREATE TABLE public.schedules (
     team_id text,
     created_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
+    handoffs_due_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    handoffs_error text,
     CONSTRAINT schedules_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
 );
 
@@ -910,6 +932,15 @@ ALTER TABLE ONLY public.events
 ALTER TABLE ONLY public.grouping_settings
     ADD CONSTRAINT grouping_settings_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.handoff_notices
+    ADD CONSTRAINT handoff_notices_pkey PRIMARY KEY (delivery_id);
+
+ALTER TABLE ONLY public.handoff_rules
+    ADD CONSTRAINT handoff_rules_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.handoff_rules
+    ADD CONSTRAINT handoff_rules_user_id_contact_method_id_direction_advance_s_key UNIQUE (user_id, contact_method_id, direction, advance_seconds);
+
 ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (seq);
 
@@ -1114,7 +1145,7 @@ CREATE INDEX deliveries_method ON public.deliveries USING btree (contact_method_
 
 CREATE INDEX deliveries_page ON public.deliveries USING btree (page_id) WHERE (page_id IS NOT NULL);
 
-CREATE INDEX deliveries_updates ON public.deliveries USING btree (due_at) WHERE ((state = 'queued'::text) AND (kind = 'status_update'::text));
+CREATE INDEX deliveries_updates ON public.deliveries USING btree (due_at) WHERE ((state = 'queued'::text) AND (kind = ANY (ARRAY['status_update'::text, 'handoff'::text])));
 
 CREATE INDEX deliveries_user ON public.deliveries USING btree (user_id, created_at DESC);
 
@@ -1193,6 +1224,8 @@ CREATE INDEX responders_user ON public.responders USING btree (user_id, incident
 CREATE INDEX schedule_layers_schedule ON public.schedule_layers USING btree (schedule_id, "position");
 
 CREATE INDEX schedule_overrides_range ON public.schedule_overrides USING btree (schedule_id, ends_at);
+
+CREATE INDEX schedules_handoffs ON public.schedules USING btree (handoffs_due_at) WHERE (deleted_at IS NULL);
 
 CREATE UNIQUE INDEX schedules_name ON public.schedules USING btree (lower(name)) WHERE (deleted_at IS NULL);
 
@@ -1279,6 +1312,12 @@ ALTER TABLE ONLY public.escalation_targets
 
 ALTER TABLE ONLY public.escalation_turns
     ADD CONSTRAINT escalation_turns_level_id_fkey FOREIGN KEY (level_id) REFERENCES public.escalation_levels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.handoff_rules
+    ADD CONSTRAINT handoff_rules_contact_method_id_fkey FOREIGN KEY (contact_method_id) REFERENCES public.contact_methods(id);
+
+ALTER TABLE ONLY public.handoff_rules
+    ADD CONSTRAINT handoff_rules_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
 ALTER TABLE ONLY public.incident_subscribers
     ADD CONSTRAINT incident_subscribers_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES public.incidents(id);

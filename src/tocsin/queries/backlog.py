@@ -32,6 +32,15 @@ select count(*) from (
     select from deliveries where state = 'queued' and due_at <= %(before)s limit %(limit)s
 ) as due
 """
+# A subscription that sends are stopped to for a while has nothing that is due.
+COUNT_WEBHOOKS = """
+select count(*) from (
+    select from webhook_deliveries d join webhook_subscriptions w on w.id = d.subscription_id
+    where d.state = 'queued' and d.due_at <= %(before)s and w.deleted_at is null and w.active
+        and (w.disabled_at is null or w.disabled_until <= %(before)s)
+    limit %(limit)s
+) as due
+"""
 SELECT_QUARANTINED = """
 select i.seq, i.error, e.received_at, e.format, coalesce(s.name, i.service_id) as service
 from inbox i
@@ -66,6 +75,7 @@ async def due_work(tx: Tx, before: datetime) -> dict[str, int]:
         "timers": int(await tx.value(COUNT_TIMERS, bounds)),
         "escalations": int(await tx.value(COUNT_ESCALATIONS, bounds)),
         "deliveries": int(await tx.value(COUNT_DELIVERIES, bounds)),
+        "webhooks": int(await tx.value(COUNT_WEBHOOKS, bounds)),
     }
 
 

@@ -66,6 +66,17 @@ SELECT_SINCE = """
     limit %(limit)s
 """
 
+# A piece of the feed of the kinds and services that somebody asks for.
+SELECT_BETWEEN = """
+    select id, seq, at, incident_id, service_id, kind, reason, actor_kind, actor_id, actor_label,
+        data
+    from log_entries
+    where seq > %(after)s and seq <= %(upto)s and kind = any(%(kinds)s)
+        and (%(service_ids)s::text[] is null or service_id = any(%(service_ids)s))
+    order by seq
+    limit %(limit)s
+"""
+
 
 async def append(tx: Tx, entries: Sequence[Entry]) -> list[str]:
     """Write entries in one COPY and notify their incidents' readers; the new ids, in order."""
@@ -142,10 +153,37 @@ async def since(tx: Tx, seq: int, limit: int) -> list[LogEntry]:
 
     Entries with a number above that of a writer still at work are withheld until it is done.
     """
-    horizon = await tx.value(SELECT_DRAWN)
+    asked = {"seq": seq, "horizon": await horizon(tx), "limit": min(limit, MAX_READ)}
+    return await tx.all(LogEntry, SELECT_SINCE, asked)
+
+
+async def horizon(tx: Tx) -> int:
+    """The number up to which no entry can appear any more: what is there is all there will be."""
+    drawn = int(await tx.value(SELECT_DRAWN))
     announced = await tx.value(SELECT_ANNOUNCED, {"space": FEED_LOCK})
-    if announced is not None:
-        horizon = min(horizon, announced)
+    return drawn if announced is None else min(drawn, int(announced))
+
+
+async def between(
+    tx: Tx,
+    after: int,
+    upto: int,
+    *,
+    kinds: Sequence[str],
+    service_ids: Sequence[str] | None = None,
+) -> list[LogEntry]:
+    """The entries of these kinds, and of these services unless that is None, numbered above `after`
+    up to `upto`, which is at most the horizon and 1,000 further on: all of them, oldest first."""
+    if upto - after > MAX_READ:
+        raise ValueError(f"at most {MAX_READ} numbers at a time")
     return await tx.all(
-        LogEntry, SELECT_SINCE, {"seq": seq, "horizon": horizon, "limit": min(limit, MAX_READ)}
+        LogEntry,
+        SELECT_BETWEEN,
+        {
+            "after": after,
+            "upto": upto,
+            "kinds": list(kinds),
+            "service_ids": None if service_ids is None else list(service_ids),
+            "limit": MAX_READ,
+        },
     )
