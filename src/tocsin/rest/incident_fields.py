@@ -13,11 +13,11 @@ from tocsin.escalations import ladder
 from tocsin.escalations.model import Reason as LadderReason
 from tocsin.escalations.model import RunState
 from tocsin.incidents import actions as incidents
-from tocsin.incidents.actions import Surroundings
+from tocsin.incidents.actions import Roster, Surroundings
 from tocsin.incidents.model import MAX_ALERTS, Incident, TimerKind, Urgency
 from tocsin.queries import incident_pages
 from tocsin.queries.incident_pages import Edges
-from tocsin.rest import fixed
+from tocsin.rest import fixed, responders
 from tocsin.rest.call import Call, Given
 from tocsin.rest.resource import Field, Ref, Reference
 
@@ -61,12 +61,15 @@ class Extra(msgspec.Struct):
 
     around: Surroundings
     edges: dict[str, Edges]
+    roster: Roster
 
 
 async def prepare(call: Call, items: Sequence[Incident]) -> Extra:
     around = await incidents.surroundings(call.tx, items)
-    edges = await incident_pages.edges(call.tx, [incident.id for incident in items])
-    return Extra(around=around, edges=edges)
+    ids = [incident.id for incident in items]
+    edges = await incident_pages.edges(call.tx, ids)
+    roster = await incidents.responders(call.tx, ids)
+    return Extra(around=around, edges=edges, roster=roster)
 
 
 def _assigned_via(incident: Incident, extra: Extra) -> str:
@@ -250,8 +253,16 @@ FIELDS: tuple[Field, ...] = (
         read=_bridge,
     ),
     _fixed("alert_grouping", None, None),
-    _fixed("incidents_responders", list[Any], []),
-    _fixed("responder_requests", list[Any], []),
+    Field(
+        name="incidents_responders",
+        type=list[dict[str, Any]],
+        read=lambda incident, extra: responders.people_of_incident(extra.roster, incident.id),
+    ),
+    Field(
+        name="responder_requests",
+        type=list[dict[str, Any]],
+        read=lambda incident, extra: responders.of_incident(extra.roster, incident.id),
+    ),
     _fixed("subscriber_requests", list[Any], []),
     _fixed("incident_type", dict[str, str], {"name": "incident_default"}),
     Field(
