@@ -29,7 +29,7 @@ from tocsin.core.database import Database
 from tocsin.core.errors import Invalid, Refused
 from tocsin.core.http import Outbound
 from tocsin.core.outbound_guard import parse_allow_list
-from tocsin.engine import hours, intake, maintenance, pauses, responders
+from tocsin.engine import handoffs, hours, intake, maintenance, pauses, responders
 from tocsin.engine.dead_man import DeadMan
 from tocsin.engine.isolate import DueStage, DueWork
 from tocsin.engine.loop import Engine, Stage
@@ -200,6 +200,9 @@ class Program:
                 run=self.pump.claim_and_start,
                 inline=self.pump.run_due,
                 poll_seconds=DUE_POLL_SECONDS,
+            ),
+            Stage(
+                name="handoffs", run=DueStage(database, clock, handoffs.WORK).run, poll_seconds=5.0
             ),
             Stage(name="seal", run=self._seal, poll_seconds=1.0),
             Stage(name="react", run=react.run, poll_seconds=0.5, rest_seconds=0.02, plenty=500),

@@ -12,6 +12,7 @@ from tocsin.catalog.model import NewIntegration, NewService
 from tocsin.core import crypto
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import LevelInput, PolicyInput, Target, TargetKind
+from tocsin.handoffs import actions as handoffs
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.model import NewIncident
 from tocsin.paging import actions as paging
@@ -81,7 +82,8 @@ class Scene:
 
     def names(self, persona: Persona) -> dict[str, str]:
         """Every word that an address or a field may use."""
-        mine = {"self": "PNOBODY", "own_method": "PX", "own_rule": "PX", "own_key": "PX"}
+        own = ("own_method", "own_rule", "own_key", "own_handoff_rule")
+        mine = {"self": "PNOBODY", **dict.fromkeys(own, "PX")}
         return {**self.ids, **mine, **self.own[persona], "password": PASSWORD}
 
 
@@ -182,12 +184,24 @@ async def _personal(world: World, scene: Scene) -> None:
             )
             (method,) = await paging.contact_methods(tx, SYSTEM, user)
             rule, *_ = await paging.notification_rules(tx, SYSTEM, user)
+            handoff = await handoffs.add_rule(
+                tx,
+                SYSTEM,
+                handoffs.RuleDraft(
+                    user_id=user,
+                    contact_method_id=method.id,
+                    direction="both",
+                    advance_seconds=3600,
+                ),
+                now,
+            )
             token = crypto.new_token(43)
             session = {"digest": crypto.hash_key(token), "user": user, "now": now}
             await tx.execute(INSERT_SESSION, {**session, "until": now + timedelta(days=30)})
             if isinstance(who, Persona):
                 scene.tokens[who] = token
                 scene.own[who] = {
+                    "own_handoff_rule": handoff.id,
                     "self": user,
                     "own_method": method.id,
                     "own_rule": rule.id,
@@ -195,6 +209,7 @@ async def _personal(world: World, scene: Scene) -> None:
                 }
             else:
                 named = {"method": method.id, "rule": rule.id, "key": key.id}
+                named["handoff_rule"] = handoff.id
                 scene.ids |= {f"{name}_{word}": id for word, id in named.items()}
         account_key, _ = await accounts.create_key(
             tx, SYSTEM, NewKey(name="account key", role="observer"), now

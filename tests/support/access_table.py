@@ -536,6 +536,33 @@ PEOPLE: Routes = {
             {"delay_minutes": "7", "urgency": "high", "contact_method_id": "{own_method}"},
         ),
     ),
+    ("POST", "/app/people/{id}/handoff-rules"): (
+        act(
+            f"{PERSON}/handoff-rules",
+            "administers",
+            {
+                "advance_minutes": "7",
+                "direction": "both",
+                "contact_method_id": "{vera_method}",
+            },
+        ),
+        act(
+            f"{SELF}/handoff-rules",
+            "signed in",
+            {"advance_minutes": "7", "direction": "both", "contact_method_id": "{own_method}"},
+        ),
+    ),
+    ("POST", "/app/people/{id}/handoff-rules/{rule_id}/remove"): (
+        act(f"{PERSON}/handoff-rules/{{vera_handoff_rule}}/remove", "administers"),
+        act(f"{SELF}/handoff-rules/{{own_handoff_rule}}/remove", "signed in"),
+        # A rule is looked for among those of the person in the address.
+        act(
+            f"{SELF}/handoff-rules/{{vera_handoff_rule}}/remove",
+            "nobody",
+            refusal=404,
+            signed_out=401,
+        ),
+    ),
     ("POST", "/app/people/{id}/rules/{rule_id}/remove"): (
         act(f"{PERSON}/rules/{{vera_rule}}/remove", "administers"),
         act(f"{SELF}/rules/{{own_rule}}/remove", "signed in"),

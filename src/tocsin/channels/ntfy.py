@@ -18,6 +18,7 @@ from tocsin.core.http import Outbound, Refused, Unreachable, url_problem
 
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 MOST_BODY = 3800  # bytes; ntfy turns what is longer than 4096 into an attachment
+TAGS = {"test": "white_check_mark", "notice": "calendar"}
 URGENT, NORMAL = 5, 3
 
 
@@ -103,7 +104,7 @@ def publication(message: Message, topic: str) -> dict[str, Any]:
         "title": texts.subject(message),
         "message": texts.clip_bytes("\n\n".join(texts.paragraphs(message)), MOST_BODY),
         "priority": URGENT if high else NORMAL,
-        "tags": ["rotating_light"] if message.kind != "test" else ["white_check_mark"],
+        "tags": [TAGS.get(message.kind, "rotating_light")],
     }
     actions = []
     if message.acknowledge_url:

@@ -23,7 +23,7 @@ LEAST_WAIT = timedelta(minutes=1)
 CANCEL_TESTS = """
 update deliveries
 set state = 'cancelled', detail = %(reason)s, leased_until = null, finished_at = %(now)s
-where kind in ('test', 'status_update') and state in ('queued', 'sending')
+where kind in ('test', 'status_update', 'handoff') and state in ('queued', 'sending')
 """
 # A summary tells what is open when it is sent, so it is as good now as it was then; one that was
 # under way goes back to the queue. What is due later keeps its time: nobody has heard of it yet.

@@ -23,6 +23,17 @@ join services s on s.id = i.service_id
 where d.id = any(%(ids)s)
 """
 
+SELECT_OF_HANDOFFS = """
+select d.id as delivery_id, n.direction, n.schedule_id, s.name as schedule, n.at, n.ends_at,
+    o.name as other_name, u.time_zone
+from deliveries d
+join handoff_notices n on n.delivery_id = d.id
+join schedules s on s.id = n.schedule_id
+join users u on u.id = d.user_id
+left join users o on o.id = n.other_user_id
+where d.id = any(%(ids)s)
+"""
+
 # The oldest few of each gathering, and how many there are.
 SELECT_OF_GATHERED = """
 with member as (

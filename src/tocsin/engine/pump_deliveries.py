@@ -31,7 +31,16 @@ from tocsin.core.crypto import SealBroken, SecretBox
 from tocsin.core.database import Database, Tx
 from tocsin.engine import delivery_lines
 from tocsin.paging import actions as paging
-from tocsin.paging.compose import MAX_LINES, Links, Told, ToldUpdate, compose, compose_update
+from tocsin.paging.compose import (
+    MAX_LINES,
+    Links,
+    Told,
+    ToldHandoff,
+    ToldUpdate,
+    compose,
+    compose_handoff,
+    compose_update,
+)
 from tocsin.paging.model import Claim, DeliveryKind, Finished, Outcome
 
 log = logs.get(__name__)
@@ -70,7 +79,7 @@ class _Send(msgspec.Struct, frozen=True, kw_only=True):
 
     claim: Claim
     told: Sequence[Told]
-    update: ToldUpdate | None
+    update: ToldUpdate | ToldHandoff | None
     claimed_at: datetime
     leased_at: float
 
@@ -237,16 +246,27 @@ class DeliveryPump:
             told.setdefault(row.delivery_id, []).append(row)
         return told
 
-    async def _updates(self, tx: Tx, claims: Sequence[Claim]) -> dict[str, ToldUpdate]:
+    async def _updates(
+        self, tx: Tx, claims: Sequence[Claim]
+    ) -> dict[str, ToldUpdate | ToldHandoff]:
+        found: dict[str, ToldUpdate | ToldHandoff] = {}
         ids = [claim.id for claim in claims if claim.kind == DeliveryKind.STATUS_UPDATE]
-        if not ids:
-            return {}
-        rows = await tx.all(ToldUpdate, delivery_lines.SELECT_OF_UPDATES, {"ids": ids})
-        return {row.delivery_id: row for row in rows}
+        if ids:
+            for row in await tx.all(ToldUpdate, delivery_lines.SELECT_OF_UPDATES, {"ids": ids}):
+                found[row.delivery_id] = row
+        ids = [claim.id for claim in claims if claim.kind == DeliveryKind.HANDOFF]
+        if ids:
+            for one in await tx.all(ToldHandoff, delivery_lines.SELECT_OF_HANDOFFS, {"ids": ids}):
+                found[one.delivery_id] = one
+        return found
 
     def _message(self, send: _Send) -> Message | None:
         """The message, or None when nothing it would tell of is open any more."""
         claim, told, now = send.claim, send.told, send.claimed_at
+        if isinstance(send.update, ToldHandoff):
+            base = (self.incidents_url or "").removesuffix("/incidents")
+            url = f"{base}/schedules/{send.update.schedule_id}" if base else None
+            return compose_handoff(claim, send.update, url, now)
         if send.update is not None:
             _, incident_url = self.links(send.update.incident_id, claim.user_id)
             return compose_update(claim, send.update, incident_url, now)
@@ -271,7 +291,7 @@ class DeliveryPump:
         finally:
             was_full = (
                 self._busy_updates >= UPDATE_PLACES
-                if send.claim.kind == DeliveryKind.STATUS_UPDATE
+                if send.claim.is_news
                 else self._busy[channel] >= self.lanes[channel]
             )
             self._take_place(send.claim, -1)
@@ -282,7 +302,7 @@ class DeliveryPump:
             self._writer = asyncio.create_task(self._write_until_done(), name="delivery receipts")
 
     def _take_place(self, claim: Claim, places: int) -> None:
-        if claim.kind == DeliveryKind.STATUS_UPDATE:
+        if claim.is_news:
             self._busy_updates += places
         else:
             self._busy[claim.channel] += places

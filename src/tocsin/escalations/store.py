@@ -50,6 +50,15 @@ SELECT_POLICY_PAGE = """
     order by case when %(descending)s then lower(name) end desc, lower(name), id
     limit %(limit)s offset %(offset)s
 """
+# A policy is in use while a service has it; some tell of hand-offs all the same.
+SELECT_SCHEDULES_TOLD_OF = """
+    select distinct t.target_id from escalation_targets t
+    join escalation_levels l on l.id = t.level_id
+    join escalation_policies p on p.id = l.policy_id
+    where t.kind = 'schedule' and t.target_id = any(%(ids)s) and p.deleted_at is null
+        and (p.handoff_notifications = 'always' or exists (
+            select from services s where s.escalation_policy_id = p.id and s.deleted_at is null))
+"""
 COUNT_POLICIES = """
     select count(*) from escalation_policies
     where deleted_at is null

@@ -1145,6 +1145,8 @@ CREATE INDEX deliveries_method ON public.deliveries USING btree (contact_method_
 
 CREATE INDEX deliveries_page ON public.deliveries USING btree (page_id) WHERE (page_id IS NOT NULL);
 
+CREATE INDEX deliveries_started ON public.deliveries USING btree (started_at DESC, id DESC) WHERE (started_at IS NOT NULL);
+
 CREATE INDEX deliveries_updates ON public.deliveries USING btree (due_at) WHERE ((state = 'queued'::text) AND (kind = ANY (ARRAY['status_update'::text, 'handoff'::text])));
 
 CREATE INDEX deliveries_user ON public.deliveries USING btree (user_id, created_at DESC);

@@ -12,6 +12,7 @@ from typing import Literal, cast
 import msgspec
 
 from tocsin.channels.model import IncidentLine, Message, Update
+from tocsin.core.timezones import zone
 from tocsin.paging.model import Claim, DeliveryKind
 
 MAX_LINES = 10
@@ -82,6 +83,20 @@ class ToldUpdate(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class ToldHandoff(msgspec.Struct, frozen=True, kw_only=True):
+    """The hand-off of one delivery: a turn of this person begins or ends `at`. `other_name` is who
+    comes after, or came before; times are told in the person's own `time_zone`."""
+
+    delivery_id: str
+    direction: str
+    schedule_id: str
+    schedule: str
+    at: datetime
+    ends_at: datetime | None
+    other_name: str | None
+    time_zone: str
+
+
 class Links(msgspec.Struct, frozen=True, kw_only=True):
     """Where the person is sent: to acknowledge without signing in, and to look."""
 
@@ -138,6 +153,33 @@ def compose_update(
         update=Update(
             subject=told.subject, text=told.message, html=told.html, author=told.label, at=told.at
         ),
+    )
+
+
+def compose_handoff(
+    claim: Claim, told: ToldHandoff, schedule_url: str | None, now: datetime
+) -> Message:
+    """The message of a claim about a hand-off."""
+    place = zone(told.time_zone)
+
+    def when(at: datetime) -> str:
+        return f"{at.astimezone(place):%a %-d %b %H:%M}"
+
+    if told.direction == "oncall":
+        until = f" until {when(told.ends_at)}" if told.ends_at else ""
+        after = f", after {told.other_name}" if told.other_name else ""
+        text = f"You are on call for {told.schedule} from {when(told.at)}{until}{after}"
+    else:
+        nexts = f"{told.other_name} is next" if told.other_name else "nobody is next"
+        text = f"Your turn on call for {told.schedule} ends {when(told.at)}; {nexts}"
+    return Message(
+        kind="notice",
+        delivery_id=claim.id,
+        now=now,
+        person=claim.user_name,
+        reason=f"{text} ({told.time_zone})",
+        incident_url=schedule_url,
+        attempt=claim.attempt,
     )
 
 

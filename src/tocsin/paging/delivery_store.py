@@ -68,14 +68,14 @@ where d.id = due.id
 returning d.id, d.channel
 """
 
-# Status updates, with places of their own: a thousand mails keep no page waiting.
+# Status updates and hand-offs, with places of their own: a thousand mails keep no page waiting.
 CLAIM_UPDATES = """
 update deliveries d
 set state = 'sending', leased_until = %(until)s, leased_by = %(node)s, started_at = %(now)s,
     fence = d.fence + 1, attempts = d.attempts + 1
 from (
     select q.id from deliveries q
-    where q.state = 'queued' and q.kind = 'status_update' and q.due_at <= %(now)s
+    where q.state = 'queued' and q.kind in ('status_update', 'handoff') and q.due_at <= %(now)s
         and q.channel = any(%(channels)s)
     order by q.due_at, q.id
     limit %(limit)s
@@ -115,7 +115,7 @@ select d.id, d.kind, d.cause, d.page_id, d.bundle_id, d.incident_id, d.user_id,
     d.kind <> 'status_update' and (m.id is null or m.deleted_at is not null) as removed,
     case
         when d.kind = 'test' then true
-        when d.kind = 'status_update' then u.deleted_at is null
+        when d.kind in ('status_update', 'handoff') then u.deleted_at is null
         when d.kind = 'page' then coalesce(p.state = 'open', false)
         when d.kind = 'bundle' then
             exists (select 1 from pages o where o.bundle_id = d.bundle_id and o.state = 'open')
@@ -134,7 +134,7 @@ order by d.due_at, d.id
 SELECT_WANTED = """
 select d.id, d.fence, d.state,
     case
-        when d.kind in ('test', 'status_update') then true
+        when d.kind in ('test', 'status_update', 'handoff') then true
         when d.kind = 'page' then coalesce(p.state = 'open', false)
         when d.kind = 'bundle' then
             exists (select 1 from pages o where o.bundle_id = d.bundle_id and o.state = 'open')

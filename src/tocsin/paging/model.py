@@ -28,6 +28,7 @@ class DeliveryKind(StrEnum):
     SUMMARY = "summary"
     TEST = "test"
     STATUS_UPDATE = "status_update"
+    HANDOFF = "handoff"
 
 
 class DeliveryState(StrEnum):
@@ -52,6 +53,7 @@ class DeliveryReason(StrEnum):
     SUMMARY = "summary_after_outage"
     TEST = "test"
     SUBSCRIBED = "subscribed"
+    HANDOFF = "handoff_rule"
     METHOD_DEAD = "method_dead"
     METHOD_REMOVED = "method_removed"
     CHANNEL_MISSING = "channel_missing"
@@ -198,7 +200,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pages(self) -> bool:
         """Whether it demands something, so that another way is tried when this one fails."""
-        return self.kind not in (DeliveryKind.TEST, DeliveryKind.STATUS_UPDATE)
+        return not self.is_news and self.kind != DeliveryKind.TEST
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it only tells something, and goes beside the lanes of the pages."""
+        return self.kind in (DeliveryKind.STATUS_UPDATE, DeliveryKind.HANDOFF)
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

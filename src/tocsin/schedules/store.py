@@ -140,6 +140,38 @@ TEAM_EXISTS = """
 select exists (select from teams where id = %(id)s and deleted_at is null)
 """
 
+# The row is the lock of the look at its hand-offs, and not of an edit.
+CLAIM_HANDOFFS = """
+select id from schedules
+where deleted_at is null and handoffs_due_at <= %(now)s
+    and (%(only)s::text[] is null or id = any(%(only)s::text[]))
+order by handoffs_due_at, id limit %(limit)s
+for no key update skip locked
+"""
+
+DUE_HANDOFFS = """
+select id from schedules where deleted_at is null and handoffs_due_at <= %(now)s
+order by handoffs_due_at, id limit %(limit)s
+"""
+
+PUT_OFF_HANDOFFS = """
+update schedules s set handoffs_due_at = later.at, handoffs_error = %(error)s
+from unnest(%(ids)s::text[], %(ats)s::timestamptz[]) as later (id, at)
+where s.id = later.id
+"""
+
+# In order of id, like every lock of several.
+LOOK_AT_HANDOFFS = """
+update schedules s set handoffs_due_at = %(now)s
+from (
+    select id from schedules
+    where deleted_at is null and handoffs_due_at > %(now)s
+        and (%(ids)s::text[] is null or id = any(%(ids)s::text[]))
+    order by id for no key update
+) as chosen
+where s.id = chosen.id
+"""
+
 MAX_OVERRIDES = 20_000
 
 

@@ -137,6 +137,10 @@ def tone(row: Row) -> str:
 async def _chain(tx: Tx, row: Row, causes: Sequence[Cause]) -> list[Link]:
     if row.kind == "test":
         return [Link(at=row.created_at, icon="send", text="A test was asked for by hand")]
+    if row.kind == "handoff":
+        text = f"A turn on call of {row.user_name} begins or ends"
+        because = words.delivery_reason(row.reason)
+        return [Link(at=row.created_at, icon="oncall", text=text, because=because)]
     if not causes:
         return [Link(at=row.created_at, icon="bell", text="The page is no longer on record")]
     chain = await _of_page(tx, causes[0])

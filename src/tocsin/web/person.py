@@ -19,6 +19,7 @@ from tocsin.core.errors import Invalid, Refused
 from tocsin.core.timezones import zone_names
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import Policy
+from tocsin.handoffs import actions as handoffs
 from tocsin.paging import actions as paging
 from tocsin.queries import people as people_queries
 from tocsin.schedules import actions as schedules
@@ -99,6 +100,7 @@ async def _context(tx: Tx, visit: Visit, user: User) -> dict[str, Any]:
         "methods": methods,
         "tests": await people_queries.last_tests(tx, user.id, [m.id for m in methods], since),
         "rules": await paging.notification_rules(tx, visit.actor, user.id),
+        "handoff_rules": await handoffs.handoff_rules(tx, visit.actor, user.id),
         "teams": [(teams[m.team_id], m.role) for m in members if m.team_id in teams],
         "duties": duties_of(policies, found, user.id),
         "sessions": (

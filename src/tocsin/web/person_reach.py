@@ -1,10 +1,12 @@
-"""How a person is reached: adding, testing and removing contact methods and notification rules."""
+"""How a person is reached: their contact methods, notification rules and hand-off rules."""
 
 from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
 from tocsin.core.errors import Invalid, Problem, Refused
+from tocsin.handoffs import actions as handoffs
+from tocsin.handoffs.model import MAX_ADVANCE_SECONDS
 from tocsin.paging import actions as paging
 from tocsin.paging.model import MAX_DELAY_SECONDS
 from tocsin.web.page import Page, post
@@ -106,6 +108,34 @@ async def remove_rule(visit: Visit) -> Response:
     return _back(visit, "The rule is removed.", "rules")
 
 
+async def add_handoff_rule(visit: Visit) -> Response:
+    """Ask to be told before a turn begins or ends. The form counts in minutes."""
+    try:
+        minutes = visit.whole("advance_minutes", 0, MAX_ADVANCE_SECONDS // 60)
+        draft = handoffs.RuleDraft(
+            user_id=visit.path("id"),
+            contact_method_id=visit.field("contact_method_id"),
+            direction=visit.field("direction"),
+            advance_seconds=minutes * 60,
+        )
+        async with visit.tx() as tx:
+            await handoffs.add_rule(tx, visit.actor, draft, visit.now)
+    except Invalid as error:
+        return await show(visit, errors={f"handoff_{error.field}": error.message}, status=422)
+    except Refused as refused:
+        return await show(visit, problem=refused.message, status=409)
+    return _back(visit, "The rule is added.", "handoffs")
+
+
+async def remove_handoff_rule(visit: Visit) -> Response:
+    """No longer tell of hand-offs this way."""
+    async with visit.tx() as tx:
+        await handoffs.remove_rule(
+            tx, visit.actor, visit.path("id"), visit.path("rule_id"), visit.now
+        )
+    return _back(visit, "The rule is removed.", "handoffs")
+
+
 PAGES: tuple[Page, ...] = (
     post("/app/people/{id}/contact-methods", add_method),
     post("/app/people/{id}/contact-methods/check", check_address),
@@ -113,4 +143,6 @@ PAGES: tuple[Page, ...] = (
     post("/app/people/{id}/contact-methods/{method_id}/remove", remove_method),
     post("/app/people/{id}/rules", add_rule),
     post("/app/people/{id}/rules/{rule_id}/remove", remove_rule),
+    post("/app/people/{id}/handoff-rules", add_handoff_rule),
+    post("/app/people/{id}/handoff-rules/{rule_id}/remove", remove_handoff_rule),
 )

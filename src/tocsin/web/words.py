@@ -80,6 +80,7 @@ DELIVERY: Mapping[str, str] = {
     DeliveryReason.BUNDLE: "several pages within a moment travel together",
     DeliveryReason.SUMMARY: "it was late after an outage, so one summary replaces many messages",
     DeliveryReason.TEST: "a person asked for a test",
+    DeliveryReason.HANDOFF: "a hand-off rule says so",
     DeliveryReason.METHOD_DEAD: "this contact method has stopped working",
     DeliveryReason.METHOD_REMOVED: "this contact method was removed",
     DeliveryReason.CHANNEL_MISSING: "no server has this channel set up",

@@ -19,6 +19,7 @@ from tocsin.escalations.actions.policies import (
     get_policy,
     list_policies,
     policies_by_ids,
+    schedules_told_of,
     update_policy,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "preview",
     "push_back",
     "runs",
+    "schedules_told_of",
     "update_policy",
     "write_runs",
 ]

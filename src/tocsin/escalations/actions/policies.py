@@ -138,6 +138,12 @@ async def policies_by_ids(tx: Tx, policy_ids: Sequence[str]) -> dict[str, Policy
     return await store.policies(tx, policy_ids, deleted=True) if policy_ids else {}
 
 
+async def schedules_told_of(tx: Tx, schedule_ids: Sequence[str]) -> frozenset[str]:
+    """Those whose people want to hear of hand-offs: a policy in use names the schedule."""
+    rows = await tx.tuples(store.SELECT_SCHEDULES_TOLD_OF, {"ids": list(schedule_ids)})
+    return frozenset(id for (id,) in rows)
+
+
 async def _load(tx: Tx, policy_id: str) -> Policy:
     policy = (await store.policies(tx, [policy_id])).get(policy_id)
     if policy is None:

@@ -22,6 +22,7 @@ from tocsin.paging.actions.contact_methods import (
     secret_context,
     send_test,
 )
+from tocsin.paging.actions.notices import NoticeDraft, queue_notices
 from tocsin.paging.actions.notification_rules import (
     RuleDraft,
     add_rule,
@@ -38,6 +39,7 @@ from tocsin.paging.actions.status_mail import mail_updates
 __all__ = [
     "AddressRules",
     "ContactMethodDraft",
+    "NoticeDraft",
     "RuleDraft",
     "add_contact_method",
     "add_rule",
@@ -57,6 +59,7 @@ __all__ = [
     "notification_rules",
     "notification_rules_of",
     "page",
+    "queue_notices",
     "record_receipt",
     "record_receipts",
     "remove_contact_method",

@@ -17,6 +17,7 @@ from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.schedules import drafts, store
 from tocsin.schedules.actions.access import locked
+from tocsin.schedules.actions.handoffs import look_at_handoffs
 from tocsin.schedules.drafts import ScheduleDraft
 from tocsin.schedules.model import Schedule, ScheduleHead
 from tocsin.schedules.rendering import Rendered, render
@@ -65,6 +66,7 @@ async def update(
     await store.update_schedule(tx, changed)
     await _write(tx, schedule_id, revision, now)
     after = await _current(tx, changed, now)
+    await look_at_handoffs(tx, now, (schedule_id,))
     feed.changed(tx, "oncall")
     await audit.record(
         tx,

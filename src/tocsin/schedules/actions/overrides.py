@@ -13,6 +13,7 @@ from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, NotFound, Refused
 from tocsin.schedules import store
 from tocsin.schedules.actions.access import locked
+from tocsin.schedules.actions.handoffs import look_at_handoffs
 from tocsin.schedules.drafts import OverrideDraft
 from tocsin.schedules.model import InvalidSchedule, Override, ScheduleHead
 from tocsin.schedules.overrides import Removal, removal, window
@@ -62,6 +63,7 @@ async def add_overrides(
             tx, actor, now, head, override=override.id, action="create", after=override
         )
         outcomes.append(OverrideOutcome(override=override, error=None))
+    await look_at_handoffs(tx, now, (schedule_id,))
     return outcomes
 
 
@@ -98,6 +100,7 @@ async def remove_override(
         await _audit_override(
             tx, actor, now, head, override=override_id, action="delete", before=override
         )
+    await look_at_handoffs(tx, now, (schedule_id,))
     return decision
 
 

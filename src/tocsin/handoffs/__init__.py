@@ -1,0 +1,1 @@
+"""Hand-offs: telling people before their turn on call begins or ends."""
