@@ -6,8 +6,8 @@ from tocsin.accounts import actions as accounts
 from tocsin.core.clock import Clock
 from tocsin.core.database import Database
 from tocsin.engine import nodes
-from tocsin.incidents import actions as incidents
 from tocsin.events import actions as events
+from tocsin.incidents import actions as incidents
 from tocsin.webhooks import actions as webhooks
 
 LOST_NODE = timedelta(hours=1)

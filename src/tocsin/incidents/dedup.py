@@ -19,6 +19,9 @@ class Verdict(StrEnum):
     RESOLVED = "resolved"
     NO_OPEN_ALERT = "no_open_alert"
     SUPPRESSED = "suppressed_by_maintenance"
+    PAUSED = "paused"
+    RESOLVED_IN_PAUSE = "resolved_in_pause"
+    JOINED = "joined"
     SERVICE_DISABLED = "service_disabled"
     SERVICE_GONE = "service_gone"
 
@@ -40,6 +43,18 @@ def decide_held(action: str) -> Verdict:
     """What an event means for an alert that a maintenance window holds back from having an
     incident: there is nothing to acknowledge, and a resolve spares people all of it."""
     return _HELD[action]
+
+
+_PAUSED = {
+    "trigger": Verdict.PAUSED,
+    "acknowledge": Verdict.PAUSED,
+    "resolve": Verdict.RESOLVED_IN_PAUSE,
+}
+
+
+def decide_paused(action: str) -> Verdict:
+    """What an event means for an alert that its service's pause keeps from opening an incident."""
+    return _PAUSED[action]
 
 
 def decide(action: str, incident: Status | None) -> Verdict:

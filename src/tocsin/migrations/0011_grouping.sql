@@ -78,26 +78,19 @@ create table urgency_raises (
 );
 create index urgency_raises_due on urgency_raises (due_at);
 
--- Alerts that wait before they open an incident, and what became of them. The id becomes the
--- alert's. One waits for each dedup key of an integration.
-create table paused_alerts (
-    id             text primary key,
-    service_id     text not null,
-    integration_id text not null,
-    dedup_key      text not null,
-    state          text not null check (state in ('waiting', 'opened', 'resolved')),
-    event          jsonb not null,
-    event_count    integer not null default 1,
-    created_at     timestamptz not null,
-    last_event_at  timestamptz not null,
-    due_at         timestamptz not null,
-    ended_at       timestamptz,
-    seq            bigint not null,
-    attempts       smallint not null default 0,
-    error          text
+-- Until when a new alert waits before it opens an incident. It stays set, so that it can be told
+-- how many alerts ended by themselves meanwhile.
+alter table alerts add column paused_until timestamptz;
+create index alerts_paused on alerts (service_id, paused_until, id)
+    where paused_until is not null and incident_id is null and status = 'triggered';
+create index alerts_were_paused on alerts (service_id, created_at desc)
+    where paused_until is not null;
+
+-- A service with alerts that wait; `due_at` is when the first of them has waited long enough.
+create table pause_holds (
+    service_id text primary key,
+    due_at     timestamptz not null,
+    attempts   smallint not null default 0,
+    error      text
 );
-create unique index paused_alerts_key on paused_alerts (integration_id, dedup_key)
-    where state = 'waiting';
-create index paused_alerts_due on paused_alerts (due_at) where state = 'waiting';
-create index paused_alerts_service on paused_alerts (service_id, created_at desc);
-create index paused_alerts_ended on paused_alerts (ended_at) where state <> 'waiting';
+create index pause_holds_due on pause_holds (due_at);

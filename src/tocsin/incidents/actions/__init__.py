@@ -3,9 +3,12 @@
 from tocsin.incidents.actions.alerting import change_alerts
 from tocsin.incidents.actions.creating import create
 from tocsin.incidents.actions.editing import merge, set_title
+from tocsin.incidents.actions.joining import forget_groups
 from tocsin.incidents.actions.marking import set_conference, set_priority
 from tocsin.incidents.actions.noting import add_note, change_note, delete_note, may_change
 from tocsin.incidents.actions.owning import Reassignment, escalate, reassign, set_urgency
+from tocsin.incidents.actions.pause_ends import due_pauses, end_pauses, push_back_pause
+from tocsin.incidents.actions.raising import due_raises, push_back_raise, raise_urgencies
 from tocsin.incidents.actions.reading import (
     Surroundings,
     acknowledgements,
@@ -72,10 +75,14 @@ __all__ = [
     "create",
     "delete_note",
     "due_escalations",
+    "due_pauses",
+    "due_raises",
     "due_requests",
     "due_timers",
+    "end_pauses",
     "escalate",
     "follows",
+    "forget_groups",
     "get",
     "get_run",
     "may_change",
@@ -85,7 +92,10 @@ __all__ = [
     "preview_update",
     "publish_update",
     "push_back",
+    "push_back_pause",
+    "push_back_raise",
     "push_back_requests",
+    "raise_urgencies",
     "reassign",
     "record_events",
     "release_held",

@@ -111,7 +111,7 @@ def _incident(
         escalation_policy_id=policy_id,
         title=new.title.strip(),
         status=Status.TRIGGERED,
-        urgency=new.urgency or urgencies.initial(settings.urgency_rule, None),
+        urgency=new.urgency or urgencies.initial(settings.urgency_rule_at(now), None),
         incident_key=new.incident_key,
         body=new.body,
         priority=new.priority,

@@ -19,8 +19,11 @@ from tocsin.escalations.model import Ladder, Move
 from tocsin.events.model import Arrived, Event, Outcome
 from tocsin.incidents import dedup, urgency
 from tocsin.incidents.actions.holding import Holding
+from tocsin.incidents.actions.joining import Joins
+from tocsin.incidents.actions.pausing import Pausing
 from tocsin.incidents.actions.work import Draft, Question, Work
 from tocsin.incidents.dedup import Verdict
+from tocsin.incidents.grouping import Joining
 from tocsin.incidents.lifecycle import Act
 from tocsin.incidents.model import (
     MAX_TITLE,
@@ -46,10 +49,11 @@ class _Batch:
 
     work: Work
     holding: Holding
+    pausing: Pausing
+    joins: Joins
     settings: dict[str, Settings]
     ladders: dict[str, Ladder]
     actors: dict[str, Actor]
-    numbers: list[int]
     open: dict[Key, OpenAlert]
     touched: dict[str, OpenAlert]
 
@@ -71,10 +75,16 @@ async def record_events(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> li
         for position, event in enumerate(one.events)
     ]
     _tell_repeats(batch)
+    await _flush(tx, batch)
+    return outcomes
+
+
+async def _flush(tx: Tx, batch: _Batch) -> None:
     await alerts.write(tx, batch.touched.values())
     await batch.holding.flush(tx)
+    await batch.pausing.flush(tx)
+    await batch.joins.flush(tx)
     await batch.work.flush()
-    return outcomes
 
 
 async def open_held(tx: Tx, held: Sequence[HeldAlert], now: datetime) -> None:
@@ -95,15 +105,12 @@ async def open_held(tx: Tx, held: Sequence[HeldAlert], now: datetime) -> None:
         for one in held
     ]
     batch = await _load(tx, arrived, now)
-    opening = [alert for alert in batch.open.values() if alert.incident_id is None]
-    batch.numbers = (await store.numbers(tx, len(opening)))[::-1]
     for one in arrived:
         # Whoever resolved its incident a moment ago has ended it.
         alert = batch.open.get((one.integration_id, one.events[0].dedup_key))
         if alert is not None:
             _let_go(batch, one, alert, batch.settings[one.service_id])
-    await alerts.write(tx, batch.touched.values())
-    await batch.work.flush()
+    await _flush(tx, batch)
 
 
 async def _load(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> _Batch:
@@ -111,45 +118,35 @@ async def _load(tx: Tx, arrived: Sequence[Arrived], now: datetime) -> _Batch:
     settings = await store.settings(tx, (one.service_id for one in arrived))
     names = await store.integration_names(tx, (one.integration_id for one in arrived))
     holding = await Holding.load(tx, settings, now)
-    opening = [one for one in arrived if one.service_id not in holding.verdicts]
-    work, found = await _lock(tx, keys, now)
+    joins = await Joins.load(tx, settings, arrived, now)
+    work, found = await _lock(tx, keys, joins.incident_ids, now)
     return _Batch(
         work=work,
         holding=holding,
+        pausing=Pausing(now),
+        joins=joins,
         settings=settings,
         ladders=await escalations.ladders(tx, (s.policy_id for s in settings.values())),
         actors={
             id: Actor(kind="integration", id=id, label=names.get(id, "an integration"))
             for id in {one.integration_id for one in arrived}
         },
-        numbers=(await store.numbers(tx, _openings(opening, set(found))))[::-1],
         open=found,
         touched={},
     )
 
 
-def _openings(arrived: Sequence[Arrived], open_keys: set[Key]) -> int:
-    """How many incidents the batch opens at most: a key opens again after a resolve."""
-    count = 0
-    for one in arrived:
-        for event in one.events:
-            key = (one.integration_id, event.dedup_key)
-            if event.action == "resolve":
-                open_keys.discard(key)
-            elif event.action == "trigger" and key not in open_keys:
-                open_keys.add(key)
-                count += 1
-    return count
-
-
-async def _lock(tx: Tx, keys: set[Key], now: datetime) -> tuple[Work, dict[Key, OpenAlert]]:
-    """Lock the incidents that hold the open alerts of these keys, and read the alerts again.
+async def _lock(
+    tx: Tx, keys: set[Key], joinable: set[str], now: datetime
+) -> tuple[Work, dict[Key, OpenAlert]]:
+    """Lock the incidents that hold the open alerts of these keys and those that new ones may join,
+    and read the alerts again.
 
     A merge may move an alert between the two reads; then the other incident is locked too.
     """
     work = Work(tx, now)
     found = await alerts.open_by_keys(tx, keys)
-    holders = _holders(found)
+    holders = _holders(found) | joinable
     if not holders:
         return work, _by_key(found)
     for _ in range(LOCK_ATTEMPTS):
@@ -177,15 +174,19 @@ def _record(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome
         return Outcome(seq=one.seq, position=position, reason=gone.value)
     key = (one.integration_id, event.dedup_key)
     alert = batch.open.get(key)
+    if alert is not None and batch.pausing.takes(alert, settings, event):
+        return _pause(batch, one, position, event)
     if batch.holding.takes(alert, one.service_id, event):
         return _hold(batch, one, position, event)
+    if batch.pausing.takes(alert, settings, event):
+        return _pause(batch, one, position, event)
     draft = batch.draft_of(alert)
     verdict = dedup.decide(event.action, None if draft is None else draft.incident.status)
     if verdict is Verdict.NO_OPEN_ALERT:
         return Outcome(seq=one.seq, position=position, reason=verdict.value)
     actor = batch.actors[one.integration_id]
     if alert is None or draft is None:
-        alert = _open(batch, one, event, settings, actor)
+        alert, verdict = _open(batch, one, event, settings, actor)
     else:
         batch.touched[alert.id] = alert
         if verdict is Verdict.REPEATED:
@@ -207,6 +208,21 @@ def _record(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome
 def _hold(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome:
     key = (one.integration_id, event.dedup_key)
     alert, verdict = batch.holding.record(batch.open.get(key), one, event)
+    return _kept(batch, one, position, (alert, verdict))
+
+
+def _pause(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome:
+    settings = batch.settings[one.service_id]
+    before = batch.open.get((one.integration_id, event.dedup_key))
+    return _kept(batch, one, position, batch.pausing.record(before, one, settings, event))
+
+
+def _kept(
+    batch: _Batch, one: Arrived, position: int, decided: tuple[OpenAlert, Verdict]
+) -> Outcome:
+    """The outcome for an alert that has no incident after it either."""
+    alert, verdict = decided
+    key = (alert.integration_id, alert.dedup_key)
     batch.touched[alert.id] = alert
     if alert.resolved_at is None:
         batch.open[key] = alert
@@ -215,27 +231,25 @@ def _hold(batch: _Batch, one: Arrived, position: int, event: Event) -> Outcome:
     return Outcome(seq=one.seq, position=position, reason=verdict.value, alert_id=alert.id)
 
 
-def _open(batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: Actor) -> OpenAlert:
-    """Open an incident for an alert: a new one, or one that was held back until now."""
-    work = batch.work
+def _open(
+    batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: Actor
+) -> tuple[OpenAlert, Verdict]:
+    """Bring an alert under an incident, that of its group or a new one: a new alert, or one that
+    was held back until now."""
+    work, now = batch.work, batch.work.now
     held = batch.open.get((one.integration_id, event.dedup_key))
-    now = work.now
-    incident = Incident(
-        id=ids.new("Q", now),
-        number=batch.numbers.pop(),
-        service_id=settings.service_id,
-        escalation_policy_id=settings.policy_id,
-        title=(event.summary or event.dedup_key)[:MAX_TITLE],
-        status=Status.TRIGGERED,
-        urgency=urgency.initial(settings.urgency_rule, event.severity),
-        created_at=now,
-        changed_at=now,
-        alert_count=1,
-        open_alert_count=1,
+    joining = batch.joins.find(work, one.service_id, event)
+    if joining is not None:
+        draft = work.drafts[joining.incident_id]
+    else:
+        draft = _new_incident(batch, event, settings, actor)
+        batch.joins.opened(one.service_id, event, draft.incident.id)
+    incident = draft.incident
+    draft.set(
+        alert_count=incident.alert_count + 1,
+        open_alert_count=incident.open_alert_count + 1,
         last_alert_at=now,
     )
-    draft = work.add(incident, settings, batch.ladders[settings.policy_id])
-    draft.question = Question(Move.BEGIN, Kind.ASSIGN, actor)
     alert = held or OpenAlert(
         id=ids.new("Q", now),
         incident_id=incident.id,
@@ -249,6 +263,44 @@ def _open(batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: 
     )
     batch.open[(one.integration_id, event.dedup_key)] = alert
     batch.touched[alert.id] = alert
+    _tell_opened(batch, draft, alert, event, joining)
+    if held is not None:
+        held.go_on(incident.id)
+    if joining is None:
+        return alert, Verdict.OPENED
+    loud = urgency.lifted(
+        opened_under=draft.settings.urgency_rule_at(incident.created_at),
+        rule=settings.urgency_rule_at(now),
+        current=incident.urgency,
+        severity=event.severity,
+    )
+    if loud:
+        _raise(batch, draft, actor, Reason.URGENT_ALERT_JOINED)
+    return alert, Verdict.JOINED
+
+
+def _new_incident(batch: _Batch, event: Event, settings: Settings, actor: Actor) -> Draft:
+    """An incident for its first alert; its number comes when all is decided."""
+    now = batch.work.now
+    incident = Incident(
+        id=ids.new("Q", now),
+        number=0,
+        service_id=settings.service_id,
+        escalation_policy_id=settings.policy_id,
+        title=(event.summary or event.dedup_key)[:MAX_TITLE],
+        status=Status.TRIGGERED,
+        urgency=urgency.initial(settings.urgency_rule_at(now), event.severity),
+        created_at=now,
+        changed_at=now,
+    )
+    draft = batch.work.add(incident, settings, batch.ladders[settings.policy_id])
+    draft.question = Question(Move.BEGIN, Kind.ASSIGN, actor)
+    return draft
+
+
+def _tell_opened(
+    batch: _Batch, draft: Draft, alert: OpenAlert, event: Event, joining: Joining | None
+) -> None:
     data: dict[str, Any] = {
         "alert_id": alert.id,
         "dedup_key": event.dedup_key,
@@ -256,13 +308,22 @@ def _open(batch: _Batch, one: Arrived, event: Event, settings: Settings, actor: 
         "summary": event.summary,
         "source": event.source,
     }
-    reason = Reason.NEW_ALERT
-    if held is not None:
+    kind, reason = Kind.TRIGGER, Reason.NEW_ALERT
+    if alert.is_paused:
+        reason = Reason.PAUSE_ENDED
+        data |= {"first_at": alert.created_at}
+    elif not alert.is_new:
         reason = Reason.MAINTENANCE_ENDED
-        data |= {"window_id": held.suppressed_by, "first_at": held.created_at}
-        held.go_on(incident.id)
-    work.tell(draft, Kind.TRIGGER, reason.value, actor, data)
-    return alert
+        data |= {"window_id": alert.suppressed_by, "first_at": alert.created_at}
+    if joining is not None:
+        quiet = draft.incident.status is Status.ACKNOWLEDGED
+        kind, reason = Kind.FIELD_CHANGE, Reason.ALERT_JOINED
+        reason = Reason.ALERT_JOINED_QUIETLY if quiet else reason
+        data["why"] = joining.why
+        if alert.service_id != draft.incident.service_id:
+            own = batch.settings[alert.service_id]
+            data["service"] = {"id": own.service_id, "name": own.service_name}
+    batch.work.tell(draft, kind, reason.value, batch.actors[alert.integration_id], data)
 
 
 def _let_go(batch: _Batch, one: Arrived, alert: OpenAlert, settings: Settings) -> None:
@@ -273,7 +334,8 @@ def _let_go(batch: _Batch, one: Arrived, alert: OpenAlert, settings: Settings) -
         return
     alert.go_on(draft.incident.id)
     batch.touched[alert.id] = alert
-    if urgency.raised(settings.urgency_rule, draft.incident.urgency, event.severity):
+    rule = settings.urgency_rule_at(batch.work.now)
+    if urgency.raised(rule, draft.incident.urgency, event.severity):
         _raise(batch, draft, actor)
 
 
@@ -284,19 +346,22 @@ def _repeat(batch: _Batch, alert: OpenAlert, draft: Draft, event: Event, actor: 
     alert.last_event_at = now
     if draft.incident.last_alert_at != now:
         draft.set(last_alert_at=now)
-    louder = urgency.raised(draft.settings.urgency_rule, draft.incident.urgency, event.severity)
+    rule = draft.settings.urgency_rule_at(now)
+    louder = urgency.raised(rule, draft.incident.urgency, event.severity)
     if louder and not batch.holding.mutes(alert):
         _raise(batch, draft, actor)
 
 
-def _raise(batch: _Batch, draft: Draft, actor: Actor) -> None:
+def _raise(
+    batch: _Batch, draft: Draft, actor: Actor, reason: Reason = Reason.SEVERITY_RAISED
+) -> None:
     work = batch.work
     draft.set(urgency=Urgency.HIGH)
     data = {"from": Urgency.LOW.value, "to": Urgency.HIGH.value}
-    work.tell(draft, Kind.URGENCY_CHANGE, Reason.SEVERITY_RAISED.value, actor, data)
+    work.tell(draft, Kind.URGENCY_CHANGE, reason.value, actor, data)
     if draft.question is None:
         # One that opens in this batch has its question already, and asks it with high urgency.
-        work.apply(draft, Act.CHANGE_URGENCY, Reason.SEVERITY_RAISED.value, actor)
+        work.apply(draft, Act.CHANGE_URGENCY, reason.value, actor)
 
 
 def _resolve(batch: _Batch, alert: OpenAlert, draft: Draft, actor: Actor) -> None:

@@ -348,6 +348,7 @@ class Work:
 
     async def flush(self) -> None:
         """Write everything, pages last. The work is done after this."""
+        await self._number()
         await self.climb()
         drafts = list(self.drafts.values())
         new = [draft for draft in drafts if draft.was is None]
@@ -375,6 +376,15 @@ class Work:
             if paged.unreachable:
                 await escalations.hurry(tx, [ask.incident_id for ask in paged.unreachable], now)
                 tx.notify("tocsin_wake", "escalate")
+
+    async def _number(self) -> None:
+        """Give new incidents their numbers, in the order in which they opened: by now it is known
+        how many there are."""
+        fresh = [d for d in self.drafts.values() if d.was is None and not d.incident.number]
+        if fresh:
+            numbers = await store.numbers(self.tx, len(fresh))
+            for draft, number in zip(fresh, numbers, strict=True):
+                draft.set(number=number)
 
     async def _flush_people(self, drafts: Sequence[Draft]) -> None:
         moved = [d for d in drafts if d.was is None or d.assignees != d.was.assignees]

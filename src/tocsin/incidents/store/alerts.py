@@ -16,7 +16,7 @@ from tocsin.events.model import Event, Image, Link, Severity
 
 SELECT_OPEN_BY_KEYS = """
     select a.id, a.incident_id, a.service_id, a.integration_id, a.dedup_key, a.created_at,
-        a.last_event_at, a.suppressed_by
+        a.last_event_at, a.suppressed_by, a.paused_until
     from unnest(%(integrations)s::text[], %(keys)s::text[]) as x (integration_id, dedup_key)
     join alerts a on a.integration_id = x.integration_id and a.dedup_key = x.dedup_key
         and a.status = 'triggered'
@@ -79,6 +79,7 @@ COLUMNS = (
     "last_event_at",
     "resolved_at",
     "suppressed_by",
+    "paused_until",
 )
 
 
@@ -96,11 +97,18 @@ class OpenAlert:
     created_at: datetime
     last_event_at: datetime
     suppressed_by: str | None = None
+    paused_until: datetime | None = None
     event: Event | None = None
     repeats: int = 0
     resolved_at: datetime | None = None
     is_new: bool = False
     released: bool = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits before it opens an incident, by its service's pause alone."""
+        waits = self.incident_id is None and self.suppressed_by is None
+        return waits and self.paused_until is not None
 
     def go_on(self, incident_id: str) -> None:
         """Held back until now: under this incident from here on."""
@@ -128,7 +136,7 @@ class HeldAlert(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...]
     images: tuple[Image, ...]
     created_at: datetime
-    suppressed_by: str
+    suppressed_by: str | None
 
     @property
     def event(self) -> Event:
@@ -215,6 +223,7 @@ def _row(alert: OpenAlert) -> tuple[Any, ...]:
         alert.last_event_at,
         alert.resolved_at,
         alert.suppressed_by,
+        alert.paused_until,
     )
 
 

@@ -48,7 +48,8 @@ SELECT_SETTINGS = """
     select s.id as service_id, s.name as service_name, s.escalation_policy_id as policy_id,
         p.team_id, s.urgency_rule, s.acknowledgement_timeout, s.auto_resolve_timeout,
         s.disabled_at is not null or s.deleted_at is not null as disabled,
-        s.deleted_at is not null as deleted
+        s.deleted_at is not null as deleted, s.urgency_outside, s.support_time_zone, s.support_days,
+        s.support_start, s.support_end, s.pause_seconds, s.grouping_setting_id
     from services s join escalation_policies p on p.id = s.escalation_policy_id
     where s.id = any(%(ids)s)
 """
@@ -152,7 +153,9 @@ NEXT_DUE = """
     select least(
         (select min(due_at) from escalation_runs where state = 'running'),
         (select min(due_at) from incident_timers),
-        (select min(due_at) from responder_targets))
+        (select min(due_at) from responder_targets),
+        (select min(due_at) from pause_holds),
+        (select min(due_at) from urgency_raises))
 """
 PUSH_BACK_TIMERS = """
     update incident_timers
