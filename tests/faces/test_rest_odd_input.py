@@ -91,6 +91,8 @@ async def names(world: World, admin: Client) -> dict[str, str]:
     shown = await admin.get(f"/services/{service.id}")
     return {
         "user_id": user,
+        "entity_type": "users",
+        "/{entity_type}": user,
         "service_id": service.id,
         "incident_id": (await world.incident("disk")).id,
         "/users": user,
@@ -141,6 +143,11 @@ def whole_bodies(known: dict[str, str]) -> dict[str, dict[str, Any]]:
         "escalation_policy": {"name": "Ops", "escalation_rules": [rule]},
         "schedule": {"name": "Days", "time_zone": "Etc/UTC", "schedule_layers": [layer]},
         "incident": {"title": "x", "service": {"id": known["service_id"]}},
+        "maintenance_window": {
+            "start_time": "2030-01-01T00:00:00Z",
+            "end_time": "2030-01-02T00:00:00Z",
+            "services": [{"id": known["service_id"]}],
+        },
     }
 
 
