@@ -205,13 +205,30 @@ async def update_targets(tx: Tx, changed: Sequence[Target]) -> None:
 
 async def people(tx: Tx, incident_ids: Sequence[str]) -> list[Asked]:
     """Everybody who was asked for these incidents, in the order asked."""
-    return await tx.all(Asked, SELECT_PEOPLE, {"ids": list(incident_ids)})
+    return [_asked(row) for row in await tx.tuples(SELECT_PEOPLE, {"ids": list(incident_ids)})]
 
 
 async def pending_of(tx: Tx, incident_id: str, user_id: str) -> list[Asked]:
     """What a person is asked there and has not answered, newest first."""
     values = {"incident_id": incident_id, "user_id": user_id}
-    return await tx.all(Asked, SELECT_PENDING_OF, values)
+    return [_asked(row) for row in await tx.tuples(SELECT_PENDING_OF, values)]
+
+
+def _asked(row: tuple[Any, ...]) -> Asked:
+    return Asked(
+        id=row[0],
+        target_id=row[1],
+        request_id=row[2],
+        incident_id=row[3],
+        user_id=row[4],
+        step=row[5],
+        level=row[6],
+        state=State(row[7]),
+        reason=row[8],
+        note=row[9],
+        asked_at=row[10],
+        changed_at=row[11],
+    )
 
 
 async def insert_people(tx: Tx, new: Sequence[Asked]) -> None:

@@ -102,7 +102,8 @@ async def count_updates(tx: Tx, incident_id: str, since: datetime) -> tuple[int,
 async def subscribers(tx: Tx, incident_id: str, limit: int, offset: int) -> list[Subscriber]:
     """Who gets an incident's updates: teams, then people, by name."""
     values = {"incident_id": incident_id, "limit": limit, "offset": offset}
-    return await tx.all(Subscriber, SELECT_SUBSCRIBERS, values)
+    rows = await tx.all(Subscriber, SELECT_SUBSCRIBERS, values)
+    return [msgspec.structs.replace(row, kind=SubscriberKind(row.kind)) for row in rows]
 
 
 async def change_subscribers(
