@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.incidents.model import Reason
 from tocsin.timeline.model import Kind, LogEntry
-from tocsin.web import formats, words
+from tocsin.web import formats, joined_words, words
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,11 +180,25 @@ def _field(entry: LogEntry, data: dict[str, Any]) -> Told:
     marked = _FIELDS.get(str(data.get("field")))
     if marked is not None:
         return marked(entry, data)
+    if entry.reason in (Reason.ALERT_JOINED, Reason.ALERT_JOINED_QUIETLY):
+        return _joined(entry, data)
     if entry.reason == "alert_resolved":
         left = formats.plural(int(data.get("open_alerts") or 0), "alert")
         text = f"Alert closed by {entry.actor_label}, {left} still open"
         return _told(entry, "check", "ok", text, detail=data.get("dedup_key"))
     return _other(entry, data)
+
+
+def _joined(entry: LogEntry, data: dict[str, Any]) -> Told:
+    service = (data.get("service") or {}).get("name")
+    of = f" of {service}" if service else ""
+    key, summary = data.get("dedup_key"), data.get("summary")
+    detail = summary if not key or summary == key else f"{summary or ''} ({key})".strip()
+    if entry.reason == Reason.ALERT_JOINED_QUIETLY:
+        detail = f"{detail}: acknowledged already, so nobody is paged again"
+    why = joined_words.because(data.get("why") or {})
+    text = f"Another alert{of} from {entry.actor_label} joined"
+    return _told(entry, "merge", "", text, because=why, detail=detail)
 
 
 def _priority(entry: LogEntry, data: dict[str, Any]) -> Told:

@@ -21,7 +21,10 @@ from tocsin.paging.throttle import ThrottleReason
 # Why an incident changed. The ladder's own words come after, because both stand on the timeline.
 INCIDENT: Mapping[str, str] = {
     Reason.NEW_ALERT: "no open alert had this key",
+    Reason.PAUSE_ENDED: "the alert was still there when the service's pause was over",
     Reason.REPEATED_ALERT: "the alert with this key is still open",
+    Reason.ALERT_JOINED: "its service groups alerts like it",
+    Reason.ALERT_JOINED_QUIETLY: "its service groups alerts like it",
     Reason.CREATED_BY_HAND: "a person opened it by hand",
     Reason.SELF_ASSIGNED: "the person who opened it took it, so nobody is paged",
     Reason.ACKNOWLEDGED_BY_PERSON: "a person said so here",
@@ -42,6 +45,9 @@ INCIDENT: Mapping[str, str] = {
     Reason.ESCALATED_BY_PERSON: "a person escalated it",
     Reason.URGENCY_SET: "a person changed the urgency",
     Reason.SEVERITY_RAISED: "an alert became more severe",
+    Reason.URGENT_ALERT_JOINED: "an alert joined that is urgent by its service's rule",
+    Reason.SUPPORT_HOURS_STARTED: "the support hours of the service began",
+    Reason.SUPPORT_HOURS_ENDED: "the support hours of the service ended",
     Reason.TITLE_SET: "a person changed the title",
     Reason.NOTE_ADDED: "a person wrote a note",
     Reason.NOTE_CHANGED: "a person wrote a note anew",
@@ -131,6 +137,9 @@ EVENT: Mapping[str, str] = {
     Verdict.ALREADY_ACKNOWLEDGED: "the incident was acknowledged already",
     Verdict.RESOLVED: "resolved the alert",
     Verdict.NO_OPEN_ALERT: "no open alert has this key, so there was nothing to do",
+    Verdict.PAUSED: "waits: the service pauses new alerts before they open an incident",
+    Verdict.RESOLVED_IN_PAUSE: "resolved the alert before it opened an incident: nobody was paged",
+    Verdict.JOINED: "joined an open incident",
     Verdict.SERVICE_DISABLED: "the service is disabled, so nothing was opened",
     Verdict.SERVICE_GONE: "the service was deleted",
 }
