@@ -35,6 +35,9 @@ WHY: Mapping[str, str] = {
     "snooze_ended": "It was put off until now.",
     "urgency_set_by_person": "Somebody changed its urgency.",
     "severity_raised": "One of its alerts became more severe.",
+    "urgent_alert_joined": "An urgent alert came to it.",
+    "support_hours_start": "Its service's support hours began, and it is still open.",
+    "support_hours_end": "Its service's support hours ended, and it is still open.",
     "new_alert": "A new alert came to it.",
 }
 WHY_SEVERAL = "They came within a minute. Open the list to acknowledge them."
