@@ -9,7 +9,7 @@ import pytest
 from tests.support.incidents_house import House, actor, stand_up, trigger
 from tocsin.accounts.model import SYSTEM
 from tocsin.core.database import Database
-from tocsin.engine import maintenance
+from tocsin.engine import auditor, maintenance
 from tocsin.escalations import actions as escalations
 from tocsin.events.model import Event
 from tocsin.incidents import actions as incidents_actions
@@ -307,3 +307,27 @@ async def test_a_batch_costs_one_query_more_and_no_number(house: House) -> None:
     numbers = [row[0] for row in await house.rows("select number from incidents order by number")]
     start = (await house.incident(first))["number"]
     assert numbers == list(range(start, start + 6))
+
+
+async def test_what_nobody_lets_go_on_is_found(house: House) -> None:
+    await window(house)
+    await house.say(trigger("disk"))
+    await look(house)
+    later(house, hours=1, seconds=29)
+    async with house.database.transaction() as tx:
+        assert await auditor.audit(tx, house.now) == ()
+    later(house, seconds=2)
+    async with house.database.transaction() as tx:
+        (finding,) = await auditor.audit(tx, house.now)
+    assert (finding.kind, finding.count, finding.example) == ("holds_overdue", 1, "shop")
+
+
+async def test_a_service_that_fails_is_pushed_back_and_told(house: House) -> None:
+    await window(house)
+    await house.say(trigger("disk"))
+    async with house.database.transaction() as tx:
+        await maintenance.WORK.push_back(tx, "shop", "RuntimeError('no')", house.now)
+    assert await house.rows(HOLDS) == [("shop", house.now + timedelta(seconds=5))]
+    later(house, hours=2)
+    await look(house)
+    assert len(await incidents(house)) == 1

@@ -78,6 +78,10 @@ _WORDS: dict[FindingKind, tuple[str, str]] = {
         "1 timer of an incident is due and has not run",
         "{count} timers of incidents are due and have not run",
     ),
+    FindingKind.HOLDS: (
+        "1 service has alerts that its maintenance held back and nobody has let go on",
+        "{count} services have alerts that maintenance held back and nobody has let go on",
+    ),
     FindingKind.INBOX: (
         "1 accepted event waits to be processed",
         "{count} accepted events wait to be processed",
@@ -111,6 +115,11 @@ _ADVICE: dict[FindingKind, tuple[str, str]] = {
     FindingKind.TIMERS: (
         "See below whether a node runs the engine and which incident is pushed back.",
         "/app/incidents",
+    ),
+    FindingKind.HOLDS: (
+        "See below whether a node runs the engine and which service is pushed back. Its page"
+        " names the alerts.",
+        HEALTH,
     ),
     FindingKind.INBOX: (
         "They are stored and safe. See below whether a node runs the engine and keeps up.",

@@ -37,5 +37,11 @@ alter table alerts alter column incident_id drop not null;
 alter table alerts add column suppressed_by text;
 create index alerts_held on alerts (service_id, id)
     where suppressed_by is not null and status = 'triggered';
+-- What came in a window to a service, for its page.
 create index alerts_suppressed on alerts (service_id, created_at desc, id desc)
     where suppressed_by is not null;
+
+-- What was sent in a range of time. An attempt that begins moves its row in the queue's indexes
+-- anyway, and nothing is written here before the first.
+create index deliveries_started on deliveries (started_at desc, id desc)
+    where started_at is not null;

@@ -47,7 +47,11 @@ union all
 select t.kind, i.id, i.number, i.title, t.due_at, t.attempts, t.error
 from incident_timers t join incidents i on i.id = t.incident_id
 where t.error is not null
-order by due_at, incident_id
+union all
+select 'maintenance', null, null, s.name, h.due_at, h.attempts, h.error
+from maintenance_holds h join services s on s.id = h.service_id
+where h.error is not null
+order by due_at, title
 limit %(limit)s
 """
 
@@ -119,6 +123,7 @@ select pg_database_size(current_database()) as size, current_setting('server_ver
 SELECT_OWN_INCIDENTS = """
 select dedup_key, incident_id from alerts
 where integration_id = %(integration_id)s and status = 'triggered'
+    and incident_id is not null
 order by dedup_key limit %(limit)s
 """
 
@@ -147,11 +152,12 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PushedBack(msgspec.Struct, frozen=True, kw_only=True):
-    """A due step of an incident that failed and waits for its next try."""
+    """A due step of an incident that failed and waits for its next try. The end of a service's
+    maintenance has no incident, and the service's name for a title."""
 
     kind: str
-    incident_id: str
-    number: int
+    incident_id: str | None
+    number: int | None
     title: str
     due_at: datetime
     attempts: int

@@ -14,6 +14,7 @@ from tocsin.rest import operations
 from tocsin.rest.call import Call, Given, Paging
 from tocsin.rest.errors import invalid
 from tocsin.rest.resource import Field, Param, Ref, Reference, Resource, Slice
+from tocsin.suppression import actions as suppression
 
 AT_ONCE = 25
 STATUSES = ("active", "disabled", "warning", "critical", "maintenance")
@@ -44,6 +45,7 @@ class Extra(msgspec.Struct):
 
     boards: dict[str, Board]
     integrations: dict[str, list[Integration]]
+    in_maintenance: frozenset[str]
 
 
 async def _prepare(call: Call, services: Sequence[Service]) -> Extra:
@@ -51,7 +53,11 @@ async def _prepare(call: Call, services: Sequence[Service]) -> Extra:
     integrations: dict[str, list[Integration]] = {}
     for start in range(0, len(ids), AT_ONCE):
         integrations |= await catalog.integrations_of(call.tx, ids[start : start + AT_ONCE])
-    return Extra(boards=await service_board.boards(call.tx, ids), integrations=integrations)
+    return Extra(
+        boards=await service_board.boards(call.tx, ids),
+        integrations=integrations,
+        in_maintenance=frozenset(await suppression.verdicts(call.tx, ids, call.now)),
+    )
 
 
 async def _load(call: Call, ids: Sequence[str]) -> dict[str, Service]:
@@ -153,6 +159,8 @@ async def _switched(call: Call, service: Service, given: dict[str, Any]) -> Serv
 def _status(service: Service, extra: Extra) -> str:
     if service.disabled_at is not None:
         return "disabled"
+    if service.id in extra.in_maintenance:
+        return "maintenance"
     board = extra.boards.get(service.id)
     if board is None:
         return "active"

@@ -23,6 +23,7 @@ MISSING = {
     "incident": 5001,
     "log entry": 5001,
     "vendor": 5001,
+    "webhook subscription": 5001,
     "service": 5002,
 }
 
@@ -36,6 +37,7 @@ REFUSALS = {
     "duplicate_incident_key": (400, INVALID),
     "override_in_past": (400, 4004),
     "member_in_use": (400, 6001),
+    "maintenance_past": (405, NOT_NOW),
 }
 
 # What an action calls a value, when the wire calls it otherwise.

@@ -131,6 +131,8 @@ def _operation(
         answers[status] = _refusal(text)
     if operation.path == "/abilities/{id}":
         answers["402"] = _refusal("The server lacks the ability")
+    if operation.id == "deleteMaintenanceWindow":
+        answers["405"] = _refusal("The maintenance window is over")
     if operation.takes is not None:
         answers["413"] = _refusal("The body, or a list in it, is too large")
     described: dict[str, Any] = {

@@ -26,6 +26,7 @@ from tocsin.suppression.model import (
 from tocsin.suppression.verdict import state
 
 OVER = "maintenance_over"
+PAST = "maintenance_past"
 
 
 class Removal(StrEnum):

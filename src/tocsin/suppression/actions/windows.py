@@ -20,7 +20,7 @@ from tocsin.core import ids
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, NotFound, Refused
 from tocsin.suppression import lifecycle, store
-from tocsin.suppression.lifecycle import OVER, Removal
+from tocsin.suppression.lifecycle import PAST, Removal
 from tocsin.suppression.model import MAX_OPEN, Filter, NewWindow, Window, WindowChange
 from tocsin.timeline import feed
 
@@ -83,7 +83,7 @@ async def remove(tx: Tx, actor: Actor, window_id: str, now: datetime) -> Removal
     await _check_services(tx, actor, old.service_ids, known=old.service_ids)
     decision = lifecycle.removal(old, now)
     if decision is Removal.REFUSED_PAST:
-        raise Refused(OVER, "This maintenance window is over: the past cannot be changed")
+        raise Refused(PAST, "This maintenance window is over: the past cannot be changed")
     if decision is Removal.ENDED_NOW:
         new = msgspec.structs.replace(old, ends_at=now)
         await _save(tx, actor, now, old=old, new=new)
