@@ -62,6 +62,18 @@ INTAKE_WORKERS = 2
 SEAL_UNCOMMITTED = crash_points.point("seal.uncommitted")
 SEAL_COMMITTED = crash_points.point("seal.committed")
 DUE_POLL_SECONDS = 0.25
+ESCALATE = DueWork(
+    name="escalate",
+    run=incidents.advance_escalations,
+    due=incidents.due_escalations,
+    push_back=incidents.push_back,
+)
+TIMERS = DueWork(
+    name="timers",
+    run=incidents.run_timers,
+    due=incidents.due_timers,
+    push_back=incidents.push_back,
+)
 
 
 class Program:
@@ -139,30 +151,12 @@ class Program:
             return stages
         return [stage for stage in stages if stage.name == "beat"]
 
+    def _due(self, work: DueWork, poll_seconds: float = DUE_POLL_SECONDS) -> Stage:
+        stage = DueStage(self.database, self.clock, work)
+        return Stage(name=work.name, run=stage.run, poll_seconds=poll_seconds)
+
     def _stages(self) -> list[Stage]:
         database, clock = self.database, self.clock
-        escalate = DueStage(
-            database,
-            clock,
-            DueWork(
-                name="escalate",
-                run=incidents.advance_escalations,
-                due=incidents.due_escalations,
-                push_back=incidents.push_back,
-            ),
-        )
-        timers = DueStage(
-            database,
-            clock,
-            DueWork(
-                name="timers",
-                run=incidents.run_timers,
-                due=incidents.due_timers,
-                push_back=incidents.push_back,
-            ),
-        )
-        maintained = DueStage(database, clock, maintenance.WORK)
-        asking = DueStage(database, clock, responders.WORK)
         self.upkeep = Upkeep(database, clock)
         self.watch = Watch(database, clock, self.beat.id, lambda: self.engine.finished_at)
         self.self_watch = SelfWatch(
@@ -185,25 +179,19 @@ class Program:
                 rest_seconds=0.01,
                 plenty=100,
             ),
-            Stage(name="timers", run=timers.run, poll_seconds=DUE_POLL_SECONDS),
-            Stage(name="maintenance", run=maintained.run, poll_seconds=DUE_POLL_SECONDS),
-            Stage(
-                name="pauses",
-                run=DueStage(database, clock, pauses.WORK).run,
-                poll_seconds=DUE_POLL_SECONDS,
-            ),
-            Stage(name="hours", run=DueStage(database, clock, hours.WORK).run, poll_seconds=1.0),
-            Stage(name="escalate", run=escalate.run, poll_seconds=DUE_POLL_SECONDS),
-            Stage(name="responders", run=asking.run, poll_seconds=DUE_POLL_SECONDS),
+            self._due(TIMERS),
+            self._due(maintenance.WORK),
+            self._due(pauses.WORK),
+            self._due(hours.WORK, 1.0),
+            self._due(ESCALATE),
+            self._due(responders.WORK),
             Stage(
                 name="deliveries",
                 run=self.pump.claim_and_start,
                 inline=self.pump.run_due,
                 poll_seconds=DUE_POLL_SECONDS,
             ),
-            Stage(
-                name="handoffs", run=DueStage(database, clock, handoffs.WORK).run, poll_seconds=5.0
-            ),
+            self._due(handoffs.WORK, 5.0),
             Stage(name="seal", run=self._seal, poll_seconds=1.0),
             Stage(name="react", run=react.run, poll_seconds=0.5, rest_seconds=0.02, plenty=500),
             Stage(
