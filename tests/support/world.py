@@ -42,6 +42,7 @@ from tocsin.paging import actions as paging
 from tocsin.paging.actions import ContactMethodDraft, RuleDraft
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, ScheduleDraft
+from tocsin.webhooks import actions as webhooks
 
 PASSWORD = "correct horse battery"
 OPEN_INCIDENT = """
@@ -311,6 +312,7 @@ class World:
             found = [
                 await incidents.next_due(tx),
                 await self.program.pump.next_due(tx),
+                await webhooks.next_due(tx),
                 await tx.value(NEXT_INBOX),
             ]
         return min((at for at in found if at is not None), default=None)
@@ -374,6 +376,7 @@ async def make_world(
             world = World(program, clock, http)
             yield world
             await program.outbound.aclose()
+            await program.webhook_outbound.aclose()
 
 
 @asynccontextmanager

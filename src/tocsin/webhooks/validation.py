@@ -73,7 +73,7 @@ def checked_url(url: str, problem: str | None) -> str:
 
 def checked_filter(kind: FilterType, id: str | None) -> str | None:
     """The id of what is listened to; None for the account. Raises Invalid."""
-    if kind is FilterType.ACCOUNT:
+    if kind == FilterType.ACCOUNT:
         return None
     if not id:
         raise Invalid("filter", f"name the {kind} to listen to by its id")

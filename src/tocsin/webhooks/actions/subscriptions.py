@@ -260,12 +260,12 @@ def _needed(filter_type: FilterType, team_id: str | None) -> tuple[Permission, s
 async def _require(tx: Tx, actor: Actor, filter_type: FilterType, filter_id: str | None) -> None:
     """Raise unless there is such a thing and the actor may subscribe to it."""
     team_id = None
-    if filter_type is FilterType.SERVICE:
+    if filter_type == FilterType.SERVICE:
         try:
             team_id = (await catalog.get_service(tx, actor, filter_id or "")).team_id
         except NotFound:
             raise Invalid("filter", f"there is no service {filter_id}") from None
-    elif filter_type is FilterType.TEAM:
+    elif filter_type == FilterType.TEAM:
         team = (await accounts.teams_by_ids(tx, [filter_id or ""])).get(filter_id or "")
         if team is None or team.deleted_at is not None:
             raise Invalid("filter", f"there is no team {filter_id}")
