@@ -47,6 +47,14 @@ select kind, count, since, example from (
     from (select service_id, due_at from maintenance_holds
         where due_at < %(before)s order by due_at limit %(most)s) as h
     union all
+    select 'pauses_overdue', count(*)::int, min(due_at), min(service_id)
+    from (select service_id, due_at from (
+            (select service_id, due_at from pause_holds where due_at < %(before)s
+                order by due_at limit %(most)s)
+            union all
+            (select service_id, due_at from urgency_raises where due_at < %(before)s
+                order by due_at limit %(most)s)) as both_kinds) as p
+    union all
     select 'inbox_waiting', count(*)::int, min(due_at), min(seq)::text
     from (select seq, due_at from inbox
         where not quarantined order by seq limit %(head)s) as e
@@ -71,6 +79,7 @@ class FindingKind(StrEnum):
     ESCALATIONS = "escalations_overdue"
     TIMERS = "timers_overdue"
     HOLDS = "holds_overdue"
+    PAUSES = "pauses_overdue"
     INBOX = "inbox_waiting"
     QUARANTINED = "inbox_quarantined"
     STAGES = "stage_silent"
@@ -83,6 +92,7 @@ _TEXTS = {
     FindingKind.ESCALATIONS: "escalations are due and have not moved",
     FindingKind.TIMERS: "timers of incidents are due and have not run",
     FindingKind.HOLDS: "services have alerts that a maintenance window no longer holds back",
+    FindingKind.PAUSES: "services have alerts that waited long enough, or support hours to act on",
     FindingKind.INBOX: "accepted events wait to be processed",
     FindingKind.QUARANTINED: "events could not be processed and were set aside",
     FindingKind.STAGES: "a part of the engine has not finished a pass",

@@ -82,6 +82,11 @@ _WORDS: dict[FindingKind, tuple[str, str]] = {
         "1 service has alerts that its maintenance held back and nobody has let go on",
         "{count} services have alerts that maintenance held back and nobody has let go on",
     ),
+    FindingKind.PAUSES: (
+        "1 service has alerts that have waited long enough, or support hours that began unnoticed",
+        "{count} services have alerts that have waited long enough, or support hours that began"
+        " unnoticed",
+    ),
     FindingKind.INBOX: (
         "1 accepted event waits to be processed",
         "{count} accepted events wait to be processed",
@@ -119,6 +124,10 @@ _ADVICE: dict[FindingKind, tuple[str, str]] = {
     FindingKind.HOLDS: (
         "See below whether a node runs the engine and which service is pushed back. Its page"
         " names the alerts.",
+        HEALTH,
+    ),
+    FindingKind.PAUSES: (
+        "See below whether a node runs the engine. The service's page names the alerts that wait.",
         HEALTH,
     ),
     FindingKind.INBOX: (
