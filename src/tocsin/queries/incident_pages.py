@@ -1,7 +1,7 @@
-"""Incidents, alerts and log entries as clients list them: by offset, with a total if asked.
+"""What hangs on incidents, as clients list it: alerts, log entries, how each began and changed.
 
-Every list is bounded and follows an index of its order; an actor sees the incidents of services
-whose team it may see. For a single incident call `incidents.actions.get` first, which checks that.
+Every list is bounded and follows an index of its order; an actor sees the log of services whose
+team it may see. For a single incident call `incidents.actions.get` first, which checks that.
 """
 
 from collections.abc import Sequence
@@ -15,69 +15,6 @@ from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
 from tocsin.incidents.model import Alert
 from tocsin.timeline.model import LogEntry
-
-_WANTED: LiteralString = """
-    from incidents i
-    join services s on s.id = i.service_id
-    join escalation_policies p on p.id = s.escalation_policy_id
-    where (%(statuses)s::text[] is null or i.status = any(%(statuses)s))
-        and (%(urgencies)s::text[] is null or i.urgency = any(%(urgencies)s))
-        and (%(service_ids)s::text[] is null or i.service_id = any(%(service_ids)s))
-        and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))
-        and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
-        and (%(user_ids)s::text[] is null or exists (select from assignments a
-            where a.incident_id = i.id and a.user_id = any(%(user_ids)s)))
-        and (%(key)s::text is null or i.incident_key = %(key)s or exists (select from alerts a
-            where a.incident_id = i.id and a.dedup_key = %(key)s))
-        and (%(since)s::timestamptz is null or i.created_at >= %(since)s)
-        and (%(until)s::timestamptz is null or i.created_at < %(until)s)
-"""
-SELECT_OLDEST: LiteralString = (
-    "select i.id" + _WANTED + " order by i.created_at, i.id limit %(limit)s offset %(offset)s"
-)
-SELECT_NEWEST: LiteralString = (
-    "select i.id"
-    + _WANTED
-    + " order by i.created_at desc, i.id desc limit %(limit)s offset %(offset)s"
-)
-SELECT_LOWEST: LiteralString = (
-    "select i.id" + _WANTED + " order by i.number limit %(limit)s offset %(offset)s"
-)
-SELECT_HIGHEST: LiteralString = (
-    "select i.id" + _WANTED + " order by i.number desc limit %(limit)s offset %(offset)s"
-)
-SELECT_FIRST_RESOLVED: LiteralString = (
-    "select i.id"
-    + _WANTED
-    + " order by i.resolved_at nulls last, i.id limit %(limit)s offset %(offset)s"
-)
-SELECT_LAST_RESOLVED: LiteralString = (
-    "select i.id"
-    + _WANTED
-    + " order by i.resolved_at desc nulls last, i.id desc limit %(limit)s offset %(offset)s"
-)
-SELECT_HIGH_FIRST: LiteralString = (
-    "select i.id"
-    + _WANTED
-    + " order by i.urgency, i.created_at, i.id limit %(limit)s offset %(offset)s"
-)
-SELECT_LOW_FIRST: LiteralString = (
-    "select i.id"
-    + _WANTED
-    + " order by i.urgency desc, i.created_at, i.id limit %(limit)s offset %(offset)s"
-)
-COUNT_INCIDENTS: LiteralString = "select count(*)" + _WANTED
-
-ORDERS: dict[tuple[str, bool], LiteralString] = {
-    ("created_at", False): SELECT_OLDEST,
-    ("created_at", True): SELECT_NEWEST,
-    ("incident_number", False): SELECT_LOWEST,
-    ("incident_number", True): SELECT_HIGHEST,
-    ("resolved_at", False): SELECT_FIRST_RESOLVED,
-    ("resolved_at", True): SELECT_LAST_RESOLVED,
-    ("urgency", False): SELECT_HIGH_FIRST,
-    ("urgency", True): SELECT_LOW_FIRST,
-}
 
 # A change of status and the entry that tells of it bear the same time.
 SELECT_EDGES = """
@@ -159,19 +96,6 @@ SELECT_ENTRIES_BY_IDS = """
 """
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which incidents a list shows; None does not restrict."""
-
-    statuses: Sequence[str] | None = None
-    urgencies: Sequence[str] | None = None
-    service_ids: Sequence[str] | None = None
-    team_ids: Sequence[str] | None = None
-    user_ids: Sequence[str] | None = None
-    key: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
 class Edges(msgspec.Struct, frozen=True, kw_only=True):
     """How an incident began, when it last changed, and who last changed its status."""
 
@@ -191,28 +115,6 @@ class EntriesWanted(msgspec.Struct, frozen=True, kw_only=True):
     team_ids: Sequence[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
-
-
-async def incident_ids(
-    tx: Tx, actor: Actor, wanted: Wanted, order: tuple[str, bool], *, limit: int, offset: int
-) -> list[str]:
-    """The ids of one part of the list; `order` is one of `ORDERS`."""
-    params = {**_params(actor, wanted), "limit": limit, "offset": offset}
-    return [id for (id,) in await tx.tuples(ORDERS[order], params)]
-
-
-async def count_incidents(tx: Tx, actor: Actor, wanted: Wanted) -> int:
-    """How many incidents the list has in all."""
-    return int(await tx.value(COUNT_INCIDENTS, _params(actor, wanted)))
-
-
-def _params(actor: Actor, wanted: Wanted) -> dict[str, Any]:
-    require_somewhere(actor, Permission.VIEW)
-    visible = visible_teams(actor)
-    return {
-        **msgspec.structs.asdict(wanted),
-        "visible": None if visible is None else list(visible),
-    }
 
 
 async def edges(tx: Tx, ids: Sequence[str]) -> dict[str, Edges]:

@@ -160,13 +160,20 @@ class Call:
 
     def sorting(self, *names: str) -> tuple[str, bool] | None:
         """The first key of `sort_by` and whether it descends; None when it is absent."""
-        value = self.text("sort_by")
-        if value is None:
-            return None
-        name, _, direction = value.partition(",")[0].partition(":")
-        if name not in names or direction not in ("", "asc", "desc"):
-            raise invalid(f"sort_by must be one of {', '.join(names)}, with :asc or :desc")
-        return name, direction == "desc"
+        found = self.sortings(*names, most=1)
+        return found[0] if found else None
+
+    def sortings(self, *names: str, most: int = 2) -> tuple[tuple[str, bool], ...]:
+        """The keys of `sort_by`, each with whether it descends; of more than `most` the first.
+        Also understood as `sort_by[]`, once for each key."""
+        value = ",".join(v for key, v in self._query if key in ("sort_by", "sort_by[]") and v)
+        found: dict[str, bool] = {}
+        for one in value.split(",") if value else ():
+            name, _, direction = one.strip().partition(":")
+            if name not in names or direction not in ("", "asc", "desc"):
+                raise invalid(f"sort_by must be one of {', '.join(names)}, with :asc or :desc")
+            found.setdefault(name, direction == "desc")
+        return tuple(found.items())[:most]
 
     # The body
 

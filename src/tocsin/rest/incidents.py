@@ -22,8 +22,8 @@ from tocsin.incidents.model import (
     Status,
     Urgency,
 )
-from tocsin.queries import incident_pages
-from tocsin.queries.incident_pages import Wanted
+from tocsin.queries import incident_search
+from tocsin.queries.incident_search import DEFAULT, KEYS, Wanted
 from tocsin.rest import fixed, operations
 from tocsin.rest.call import Call, Given, Paging, convert
 from tocsin.rest.errors import INVALID, ApiError, invalid
@@ -36,7 +36,6 @@ LAST_MONTH = timedelta(days=30)
 LONGEST = timedelta(days=184)
 BAD_RANGE = 2004
 BAD_PRIORITY = 1020
-SORTS = ("incident_number", "created_at", "resolved_at", "urgency")
 STATUSES = tuple(str(status) for status in Status)
 URGENCIES = tuple(str(urgency) for urgency in Urgency)
 
@@ -64,13 +63,13 @@ async def _load(call: Call, ids: Sequence[str]) -> dict[str, Incident]:
 
 async def _list(call: Call, paging: Paging) -> Slice:
     wanted = _wanted(call)
-    order = call.sorting(*SORTS) or ("created_at", False)
-    found = await incident_pages.incident_ids(
+    order = call.sortings(*KEYS) or DEFAULT
+    found = await incident_search.incident_ids(
         call.tx, call.actor, wanted, order, limit=paging.limit + 1, offset=paging.offset
     )
     total = None
     if paging.total:
-        total = await incident_pages.count_incidents(call.tx, call.actor, wanted)
+        total = await incident_search.count_incidents(call.tx, call.actor, wanted)
     ids = found[: paging.limit]
     by_id = await incidents.by_ids(call.tx, ids)
     return Slice(items=[by_id[id] for id in ids], more=len(found) > paging.limit, total=total)
