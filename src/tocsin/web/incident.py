@@ -1,8 +1,8 @@
 """One incident: what it is, who is next and when, whom it paged and what came of that, its alerts,
 and everything that happened.
 
-The page refreshes in three parts (`head`, `ladder`, `record`), each fetched alone when the server
-says that the incident changed. Countdowns are the server's seconds left.
+The page refreshes in parts (`head`, `ladder`, `record`, `updates`), each fetched alone when the
+server says that the incident changed. Countdowns are the server's seconds left.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from tocsin.accounts.access import Permission, allowed
+from tocsin.accounts.actions import STAKEHOLDERS
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.incidents import actions as incidents
@@ -17,13 +18,13 @@ from tocsin.queries import choices, ladders
 from tocsin.queries import incident as queries
 from tocsin.queries.incident import Head
 from tocsin.timeline import feed
-from tocsin.web import alert_details, ladder_words, words
+from tocsin.web import alert_details, incident_crew, ladder_words, words
 from tocsin.web.incidents_list import LIST, SNOOZES
 from tocsin.web.page import Page, get
 from tocsin.web.telling import tell
 from tocsin.web.visit import Visit
 
-PARTS = ("head", "ladder", "record")
+PARTS = ("head", "ladder", "record", "updates")
 TIMELINE_SHOWN = 60
 MOST_NOTES = 100
 SHOWS = ("all", "people", "pages")
@@ -46,6 +47,8 @@ async def shown(
             context |= await _ladder(tx, visit, head)
         if part in ("", "record"):
             context |= await _record(tx, visit, head)
+        if part in ("", "updates"):
+            context |= await incident_crew.updates(tx, visit, head)
         if not part:
             context |= await _choices(tx, visit, head)
     if part in PARTS:
@@ -86,6 +89,7 @@ async def _ladder(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "assigned": await queries.assigned(tx, head.id),
         "taken": await incidents.acknowledgements(tx, head.id),
         "merged_from": await queries.merged_from(tx, head.id),
+        **await incident_crew.asked(tx, visit, head),
     }
 
 
@@ -124,11 +128,13 @@ def _record_url(visit: Visit, base: str) -> str:
 
 
 async def _choices(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
-    """What the acts offer: people, policies, levels, lengths."""
+    """What the acts offer: people, policies, teams, levels, lengths."""
     if not allowed(visit.actor, Permission.RESPOND, head.team_id):
         return {"people": [], "policies": [], "snoozes": SNOOZES}
     return {
         "people": await choices.people(tx),
+        "responders": await choices.people(tx, without=STAKEHOLDERS),
+        "teams": await choices.teams(tx, visit.actor),
         "policies": await choices.policies(tx, visit.actor),
         "snoozes": SNOOZES,
     }

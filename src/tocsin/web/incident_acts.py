@@ -12,7 +12,7 @@ from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.model import Urgency
-from tocsin.web import formats, local_times
+from tocsin.web import formats, incident_crew, local_times
 from tocsin.web.incident import shown
 from tocsin.web.incidents_list import LIST, merge_target, reassignment
 from tocsin.web.page import Page, post
@@ -142,6 +142,7 @@ ACTS: dict[str, Act] = {
     "urgency": urgency,
     "title": title,
     "merge": merge,
+    **incident_crew.ACTS,
 }
 PAGES: tuple[Page, ...] = tuple(
     post(f"{LIST}/{{id}}/{name}", _page(act)) for name, act in ACTS.items()

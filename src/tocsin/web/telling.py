@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tocsin.incidents.model import Reason
+from tocsin.incidents.responders import Reason as AskReason
 from tocsin.timeline.model import Kind, LogEntry
 from tocsin.web import formats, joined_words, words
 
@@ -39,7 +40,14 @@ def tell(entry: LogEntry) -> Told:
 
 # What a channel's message is called, where its name is no noun for one.
 _CHANNELS = {"ntfy": "Push", "slack": "Slack message", "simulated": "Simulated message"}
-_PAGING = (Kind.ASSIGN, Kind.ESCALATE, Kind.REPEAT, Kind.EXHAUST, Kind.NOTIFY)
+_PAGING = (
+    Kind.ASSIGN,
+    Kind.ESCALATE,
+    Kind.REPEAT,
+    Kind.EXHAUST,
+    Kind.NOTIFY,
+    Kind.RESPONDER_REQUEST,
+)
 
 
 # What the sentence has said already is not said again as its reason.
@@ -255,6 +263,60 @@ _FIELDS: dict[str, Callable[[LogEntry, dict[str, Any]], Told]] = {
 }
 
 
+def _asked(entry: LogEntry, data: dict[str, Any]) -> Told:
+    names = _names(data)
+    if entry.actor_kind == "engine":
+        target = data.get("target") or {}
+        policy = target.get("name") or "a policy"
+        if not names:
+            return _told(entry, "adduser", "amber", f"Nobody joined through {policy} so far")
+        text = f"Asked {names} to join, {policy} level {target.get('level')}"
+        return _told(entry, "adduser", "", text)
+    targets = data.get("targets") or []
+    whom = names or ", ".join(str(one.get("name")) for one in targets)
+    policies = [str(one.get("name")) for one in targets if one.get("kind") == "escalation_policy"]
+    through = f", through {', '.join(policies)}" if policies and names else ""
+    text = f"{entry.actor_label} asked {whom} to join{through}"
+    return _told(entry, "adduser", "", text, because=None, quote=data.get("message"))
+
+
+def _accepted(entry: LogEntry, data: dict[str, Any]) -> Told:
+    spared = _names({"users": data.get("spared")})
+    because = _OWN if entry.reason == AskReason.JOINED_BY_ACKNOWLEDGING else None
+    detail = f"{spared} need not answer any more" if spared else None
+    return _told(entry, "check", "ok", f"{_names(data)} joined", because=because, detail=detail)
+
+
+def _declined(entry: LogEntry, data: dict[str, Any]) -> Told:
+    text = f"{_names(data)} declined to join"
+    return _told(entry, "x", "amber", text, because=None, quote=data.get("note"))
+
+
+def _asked_no_more(entry: LogEntry, data: dict[str, Any]) -> Told:
+    whom = _names(data) or ", ".join(str(one.get("name")) for one in data.get("targets") or [])
+    by = "" if entry.actor_kind == "engine" else f" by {entry.actor_label}"
+    return _told(entry, "mute", "", f"The request to {whom} ended{by}")
+
+
+def _update(entry: LogEntry, data: dict[str, Any]) -> Told:
+    count = formats.plural(int(data.get("recipients") or 0), "person", "people")
+    text = f"Status update by {entry.actor_label}, mailed to {count}"
+    return _told(
+        entry, "send", "", text, because=None, detail=data.get("subject"), quote=data.get("message")
+    )
+
+
+def _following(entry: LogEntry, data: dict[str, Any]) -> Told:
+    who = _names({"users": data.get("subscribers")})
+    verb = "get" if entry.kind == Kind.SUBSCRIBE else "get no more"
+    if len(data.get("subscribers") or []) == 1:
+        verb = verb.replace("get", "gets", 1)
+    text = f"{who} {verb} status updates, says {entry.actor_label}"
+    if who == entry.actor_label:
+        text = f"{who} {'follows' if entry.kind == Kind.SUBSCRIBE else 'stopped following'} it"
+    return _told(entry, "person", "", text, because=None)
+
+
 def _other(entry: LogEntry, data: dict[str, Any]) -> Told:
     return _told(entry, "dot", "", f"{entry.kind.replace('_', ' ').capitalize()}")
 
@@ -288,4 +350,11 @@ _BY_KIND: dict[str, Callable[[LogEntry, dict[str, Any]], Told]] = {
     Kind.URGENCY_CHANGE: _urgency,
     Kind.MERGE: _merge,
     Kind.FIELD_CHANGE: _field,
+    Kind.RESPONDER_REQUEST: _asked,
+    Kind.RESPONDER_ACCEPT: _accepted,
+    Kind.RESPONDER_DECLINE: _declined,
+    Kind.RESPONDER_CANCEL: _asked_no_more,
+    Kind.STATUS_UPDATE: _update,
+    Kind.SUBSCRIBE: _following,
+    Kind.UNSUBSCRIBE: _following,
 }

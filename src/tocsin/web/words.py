@@ -11,6 +11,8 @@ from tocsin.escalations.model import Reason as LadderReason
 from tocsin.escalations.model import SkipReason
 from tocsin.incidents.dedup import Verdict
 from tocsin.incidents.model import Reason
+from tocsin.incidents.responders import Reason as AskReason
+from tocsin.incidents.status_updates import Reason as UpdateReason
 from tocsin.paging.bundle import PlacingReason
 from tocsin.paging.catch_up import FoldReason
 from tocsin.paging.contact_rules import PlanReason
@@ -59,6 +61,26 @@ INCIDENT: Mapping[str, str] = {
     Reason.ALERT_MOVED: "a person moved alerts to another incident",
     Reason.LAST_ALERT_MOVED: "a person moved the last open alert to another incident",
 }
+ASKING: Mapping[str, str] = {
+    AskReason.ASKED: "somebody asks for help with it",
+    AskReason.JOINED: "the person said so",
+    AskReason.JOINED_BY_ACKNOWLEDGING: "the person acknowledged the incident",
+    AskReason.ALREADY_JOINED: "the person had joined already",
+    AskReason.DECLINED: "the person declined",
+    AskReason.SOMEBODY_JOINED: "somebody joined",
+    AskReason.NEXT_LEVEL: "nobody on the level before joined",
+    AskReason.ALL_DECLINED: "everybody who was asked declined",
+    AskReason.NOBODY_ANSWERED: "every level was asked and nobody has joined",
+    AskReason.NOBODY_TO_ASK: "every level was empty and there is no catch-all person",
+    AskReason.NO_CONTACT_METHOD: "there is no way to reach the person",
+    AskReason.CANCELLED: "a person called it off",
+    AskReason.OVER: "the incident was resolved",
+}
+UPDATES: Mapping[str, str] = {
+    UpdateReason.PUBLISHED: "a person told who follows the incident",
+    UpdateReason.SUBSCRIBED: "a person chose who gets status updates",
+    UpdateReason.UNSUBSCRIBED: "a person chose who gets status updates",
+}
 LADDER: Mapping[str, str] = {
     LadderReason.OPENED: "the incident opened",
     LadderReason.NO_ANSWER: "nobody on the level before acknowledged in time",
@@ -86,6 +108,7 @@ DELIVERY: Mapping[str, str] = {
     DeliveryReason.BUNDLE: "several pages within a moment travel together",
     DeliveryReason.SUMMARY: "it was late after an outage, so one summary replaces many messages",
     DeliveryReason.TEST: "a person asked for a test",
+    DeliveryReason.SUBSCRIBED: "the person gets the status updates of this incident",
     DeliveryReason.HANDOFF: "a hand-off rule says so",
     DeliveryReason.METHOD_DEAD: "this contact method has stopped working",
     DeliveryReason.METHOD_REMOVED: "this contact method was removed",
@@ -144,8 +167,8 @@ EVENT: Mapping[str, str] = {
     Verdict.SERVICE_GONE: "the service was deleted",
 }
 # Who had to act on what, as the timeline tells it; see web/telling.py for the sentences.
-_TIMELINE: Mapping[str, str] = {**LADDER, **DELIVERY, **PLAN, **INCIDENT}
-_DETAIL: Mapping[str, str] = {**LADDER, **PACE, **PLAN, **INCIDENT, **DELIVERY}
+_TIMELINE: Mapping[str, str] = {**LADDER, **DELIVERY, **PLAN, **INCIDENT, **ASKING, **UPDATES}
+_DETAIL: Mapping[str, str] = {**LADDER, **PACE, **PLAN, **INCIDENT, **DELIVERY, **ASKING}
 
 
 def _said(words: Mapping[str, str], value: str) -> str:
