@@ -50,6 +50,11 @@ def new_pump(world: World, node: str = "node-2", **more: Any) -> WebhookPump:
     )
 
 
+async def send_all(pump: WebhookPump) -> None:
+    while await pump.run_due():
+        pass
+
+
 async def read_only(world: World) -> None:
     """Let the engine do all but send webhooks."""
     for stage in world.program.engine.stages:
@@ -93,7 +98,7 @@ async def test_what_is_sent_proves_who_sent_it_with_each_of_two_secrets(world: W
         first, shop.secrets = shop.secrets[0], [value, shop.secrets[0]]
         await world.trigger("shop", "db-down")
         (request,) = shop.requests
-        assert request.method == "POST" and request.path == "/hook"
+        assert (request.method, request.path) == ("POST", "/hook")
         given = request.headers["x-pagerduty-signature"]
         assert given == f"{signature(value, request.body)},{signature(first, request.body)}"
         assert signature("wrong", request.body) not in given
@@ -140,14 +145,11 @@ async def test_a_crash_at_any_point_loses_nothing(world: World, name: str) -> No
         crash_points.handle(die)
         try:
             with pytest.raises(crash_points.Crash):
-                while await world.program.webhook_pump.run_due():
-                    pass
+                await send_all(world.program.webhook_pump)
         finally:
             crash_points.handle(None)
         world.clock.advance(timedelta(seconds=LEASE_SECONDS + 1))
-        pump = new_pump(world)
-        while await pump.run_due():
-            pass
+        await send_all(new_pump(world))
         assert await shop.states() == ["delivered", "delivered"]
         assert list(dict.fromkeys(shop.types)) == ["incident.triggered", "incident.resolved"]
         assert 2 <= len(shop.requests) <= 3
@@ -155,7 +157,8 @@ async def test_a_crash_at_any_point_loses_nothing(world: World, name: str) -> No
         bodies = [request.body for request in shop.requests]
         assert len(set(ids)) == len(set(bodies)) == 2
         if name in ("webhooks.after_send", "webhooks.receipt_uncommitted"):
-            assert len(ids) == 3 and ids[0] == ids[1] and bodies[0] == bodies[1]
+            assert len(ids) == 3
+            assert (ids[0], bodies[0]) == (ids[1], bodies[1])
 
 
 async def test_a_later_event_waits_for_the_earlier_one(world: World) -> None:
@@ -177,7 +180,8 @@ async def test_a_later_event_waits_for_the_earlier_one(world: World) -> None:
         await world.advance(seconds=1)
         assert shop.about("a") == ["incident.triggered"] * 3 + ["incident.resolved"]
         ids = [r.headers["x-webhook-id"] for r in shop.requests if b'"title":"a"' in r.body]
-        assert len(set(ids[:3])) == 1 and ids[3] != ids[0]
+        assert len(set(ids[:3])) == 1
+        assert ids[3] != ids[0]
         assert set(await shop.states()) == {"delivered"}
 
 
@@ -238,11 +242,7 @@ async def test_two_pumps_send_each_event_once(world: World) -> None:
             node="node-2",
         )
 
-        async def work(pump: WebhookPump) -> None:
-            while await pump.run_due():
-                pass
-
-        await asyncio.gather(work(world.program.webhook_pump), work(other))
+        await asyncio.gather(send_all(world.program.webhook_pump), send_all(other))
         await world.settle()
         assert sorted(event["data"]["title"] for event in shop.events) == sorted(names)
 

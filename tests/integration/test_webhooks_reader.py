@@ -238,7 +238,7 @@ async def test_a_pass_reads_a_bounded_piece(world: World, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", ["react.uncommitted", "react.committed"])
 async def test_a_death_amid_reading_tells_nothing_twice(world: World, name: str) -> None:
     async with subscriber(world, "incident.triggered") as shop:
-        died = []
+        died: list[str] = []
 
         def die(point: str) -> None:
             if point == name and not died:
