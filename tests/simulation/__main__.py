@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace, dsn: str, data_dir: Path) -> int:
     else:
         seeds = itertools.count(options.first)
     began = time.monotonic()
-    passed = failed = events = messages = crashes = 0
+    passed = failed = events = messages = crashes = held = 0
     for seed in seeds:
         name = f"simulation_{seed}"
         with psycopg.connect(dsn, autocommit=True) as connection:
@@ -57,6 +57,7 @@ def _run(options: argparse.Namespace, dsn: str, data_dir: Path) -> int:
             events += result.events
             messages += result.messages
             crashes += result.crashes
+            held += result.held
         except Exception as error:
             problems = [f"{type(error).__name__}: {error}"]
         with psycopg.connect(as_superuser(dsn), autocommit=True) as connection:
@@ -70,7 +71,7 @@ def _run(options: argparse.Namespace, dsn: str, data_dir: Path) -> int:
             passed += 1
         if options.seconds and time.monotonic() - began > options.seconds:
             break
-    print(f"{events} events, {messages} messages, {crashes} crashes")
+    print(f"{events} events ({held} in maintenance), {messages} messages, {crashes} crashes")
     print(f"simulation: {passed} passed, {failed} failed")
     return failed
 

@@ -44,6 +44,19 @@ where a.status = 'triggered' and i.status = 'resolved'
 """
 IN_HAND = "select count(*) from deliveries where state = 'sending'"
 OVERDUE = "select count(*) from deliveries where state = 'queued' and due_at < %(before)s"
+# A window as it stands at the end: it may only have been moved to where nothing was decided yet.
+OPENED_IN_MAINTENANCE = """
+select i.id, i.number from incidents i
+join log_entries l on l.incident_id = i.id and l.kind = 'trigger'
+    and l.reason in ('new_alert', 'maintenance_ended', 'pause_ended') and l.at = i.created_at
+join maintenance_windows w on w.deleted_at is null and i.service_id = any(w.service_ids)
+    and i.created_at > w.starts_at + interval '2 seconds'
+    and i.created_at < w.ends_at - interval '2 seconds'
+"""
+NEVER_OPENED = """
+select id, dedup_key from alerts where status = 'triggered' and incident_id is null
+"""
+STILL_HELD = "select service_id, due_at from maintenance_holds"
 LAST_CHANGE = """
 select distinct on (incident_id) incident_id, kind from log_entries
 where (kind in ('trigger', 'acknowledge', 'unacknowledge', 'resolve', 'snooze', 'merge')
@@ -107,6 +120,9 @@ async def _incidents(tx: Tx) -> list[str]:
         ("the count of open alerts is wrong", WRONG_COUNTS),
         ("an alert is open under a resolved incident", RESOLVED_WITH_OPEN_ALERTS),
         ("an open page has no delivery", UNTOLD),
+        ("an alert opened an incident during maintenance", OPENED_IN_MAINTENANCE),
+        ("an alert still has no incident", NEVER_OPENED),
+        ("a service is still held though nothing is", STILL_HELD),
     ):
         rows = await tx.tuples(statement)
         if rows:

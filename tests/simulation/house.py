@@ -32,8 +32,11 @@ from tocsin.incidents import actions as incidents
 from tocsin.incidents.model import Urgency
 from tocsin.paging import actions as paging
 from tocsin.paging.actions import ContactMethodDraft
+from tocsin.suppression import actions as suppression
+from tocsin.suppression.model import NewWindow, WindowChange
 
 CHANNELS = ("phone", "mail")
+COUNT_HELD = "select count(*) from event_outcomes where reason = 'suppressed_by_maintenance'"
 NEXT_INBOX = "select min(due_at) from inbox where not quarantined"
 
 
@@ -239,6 +242,38 @@ class House:
                     await incidents.set_urgency(tx, actor, picked, urgency, now)
         except Problem:
             return
+
+    async def maintain(self) -> None:
+        """Somebody plans, moves or ends the maintenance of some services."""
+        draw, now = self.random, self.nodes[0].clock.now()
+        services = {key.service_id for key in self.keys}
+        async with self.database.transaction() as tx:
+            there = await suppression.open_windows(tx, sorted(services), now)
+        act = draw.choice(["plan", "move", "end"])
+        try:
+            async with self.database.transaction() as tx:
+                if act == "plan" or not there:
+                    start = now + timedelta(minutes=draw.choice([0, 0, 2, 10]))
+                    new = NewWindow(
+                        service_ids=tuple(draw.sample(sorted(services), draw.choice([1, 2]))),
+                        starts_at=start,
+                        ends_at=start + timedelta(minutes=draw.choice([1, 5, 20, 60])),
+                    )
+                    await suppression.create(tx, SYSTEM, new, now)
+                elif act == "move":
+                    window = draw.choice(there)
+                    ends_at = now + timedelta(minutes=draw.choice([1, 5, 20]))
+                    change = WindowChange(ends_at=ends_at)
+                    await suppression.update(tx, SYSTEM, window.id, change, now)
+                else:
+                    await suppression.remove(tx, SYSTEM, draw.choice(there).id, now)
+        except Problem:
+            return
+
+    async def held(self) -> int:
+        """How many events maintenance held back."""
+        async with self.database.transaction() as tx:
+            return int(await tx.value(COUNT_HELD))
 
     async def furnish(self) -> None:
         """People, policies, services and keys."""

@@ -13,7 +13,7 @@ from tocsin.core.crash_points import Crash
 from tocsin.core.database import Retry
 
 START = datetime(2026, 3, 28, 18, 0, tzinfo=UTC)
-STAGES = ("intake", "timers", "escalate", "deliveries", "seal")
+STAGES = ("intake", "timers", "maintenance", "escalate", "deliveries", "seal")
 STEPS = 45
 
 
@@ -24,6 +24,7 @@ class Result(msgspec.Struct, kw_only=True):
     events: int = 0
     messages: int = 0
     crashes: int = 0
+    held: int = 0
     violations: list[str] = []
 
 
@@ -43,6 +44,7 @@ async def run_seed(seed: int, dsn: str, data_dir: Path) -> Result:
             events=house.accepted,
             messages=len(house.handed),
             crashes=len(house.crashes),
+            held=await house.held(),
             violations=await violations(house, faultless=faultless),
         )
 
@@ -73,6 +75,8 @@ async def _step(house: House, *, faultless: bool) -> None:
             await house.person_acts()
         except Retry:
             continue
+    if draw.random() < 0.15:
+        await house.maintain()
     kind = draw.random()
     if kind < 0.35:
         await house.one_pass(STAGES)
