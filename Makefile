@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CLIENTS := .cache/clients
 TESTS ?= tests
 MINUTES ?= 2
 SEEDS ?= 40
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench fmt db-shell migration schema assets sim chaos browser-deps clean
+.PHONY: help run demo test clients check bench fmt db-shell migration schema assets sim chaos browser-deps clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -30,8 +31,20 @@ run: $(STAMP) ## Start Tocsin on http://127.0.0.1:8080 with its own database
 demo: $(STAMP) ## The same, filled with a made-up company to look around in
 	@exec $(BIN)/tocsin demo $(ARGS)
 
-test: $(STAMP) ## The everyday tests (under five minutes)
+test: $(STAMP) clients ## The everyday tests (under five minutes)
 	@$(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile $(PYTEST)
+
+# Clients that cannot live in the environment. Without node or a registry their tests are skipped,
+# unless nothing may be.
+clients: $(CLIENTS)/.installed ## The outside clients that the REST API is proven with
+
+$(CLIENTS)/.installed: $(STAMP) $(wildcard tests/conformance/clients/*.txt tests/conformance/clients/*.json)
+	@rm -rf $(CLIENTS) && mkdir -p $(CLIENTS)/node
+	@cp tests/conformance/clients/package.json tests/conformance/clients/package-lock.json $(CLIENTS)/node/
+	@$(BIN)/python -m pip install -q --target $(CLIENTS)/python -r tests/conformance/clients/requirements.txt \
+	  && { ! command -v npm >/dev/null || npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(CLIENTS)/node; } \
+	  && touch $@ \
+	  || { echo "Some outside clients could not be fetched; their tests are skipped."; test "$$TOCSIN_TEST_REQUIRE_ALL" != 1; }
 
 check: $(STAMP) ## Lint, types, architecture, a minute of simulation
 	$(BIN)/ruff check .
