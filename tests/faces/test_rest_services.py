@@ -29,6 +29,23 @@ POLICY_FIELDS = (
     "name description num_loops on_call_handoff_notifications escalation_rules services teams"
     " privilege"
 )
+OFFICE = {
+    "type": "fixed_time_per_day",
+    "time_zone": "Europe/Berlin",
+    "start_time": "09:00:00",
+    "end_time": "17:00:00",
+    "days_of_week": [1, 2, 3, 4, 5],
+}
+BY_HOURS = {
+    "type": "use_support_hours",
+    "during_support_hours": {"type": "constant", "urgency": "high"},
+    "outside_support_hours": {"type": "constant", "urgency": "low"},
+}
+AT_START = {
+    "type": "urgency_change",
+    "at": {"type": "named_time", "name": "support_hours_start"},
+    "to_urgency": "high",
+}
 
 
 @pytest.fixture
@@ -303,11 +320,29 @@ async def test_the_state_of_a_service(world: World, admin: Client) -> None:
         {"auto_resolve_timeout": 5},
         {"acknowledgement_timeout": "soon"},
         {"incident_urgency_rule": {"type": "use_support_hours"}},
+        {"incident_urgency_rule": {"type": "sometimes"}},
+        {"incident_urgency_rule": {"type": "constant"}},
         {"incident_urgency_rule": {"type": "constant", "urgency": "medium"}},
         {"support_hours": {"type": "fixed_time_per_day"}},
+        {"support_hours": OFFICE},
+        {"support_hours": {**OFFICE, "days_of_week": []}, "incident_urgency_rule": BY_HOURS},
+        {"support_hours": {**OFFICE, "days_of_week": [8]}, "incident_urgency_rule": BY_HOURS},
+        {"support_hours": {**OFFICE, "start_time": "9"}, "incident_urgency_rule": BY_HOURS},
+        {"support_hours": {**OFFICE, "end_time": "09:00"}, "incident_urgency_rule": BY_HOURS},
+        {"support_hours": {**OFFICE, "time_zone": "Mars"}, "incident_urgency_rule": BY_HOURS},
+        {"support_hours": None, "incident_urgency_rule": BY_HOURS},
         {"scheduled_actions": [{"type": "urgency_change"}]},
-        {"alert_grouping_parameters": {"type": "time"}},
-        {"auto_pause_notifications_parameters": {"enabled": True, "timeout": 120}},
+        {"scheduled_actions": [AT_START]},
+        {"scheduled_actions": [{**AT_START, "to_urgency": "low"}]},
+        {"alert_grouping_parameters": {"type": "magic"}},
+        {"alert_grouping_parameters": {"type": "time", "config": {"timeout": 1441}}},
+        {"alert_grouping_parameters": {"type": "intelligent", "config": {"time_window": 5}}},
+        {"alert_grouping_parameters": {"type": "content_based"}},
+        {"alert_grouping": "content_based"},
+        {"auto_pause_notifications_parameters": {"enabled": True}},
+        {"auto_pause_notifications_parameters": {"enabled": True, "timeout": 60}},
+        {"alert_creation": "create_incidents"},
+        {"response_play": {"id": "PPLAY", "type": "response_play_reference"}},
         {"status": "asleep"},
     ],
 )

@@ -1,43 +1,34 @@
-"""Services. What the server cannot do yet (support hours, grouping, pauses) reads as off, and a
-request that wants it is refused by name: silence would be taken for consent."""
+"""Services, with all their settings. What the server cannot do is refused by name: silence would be
+taken for consent."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from tocsin.catalog import actions as catalog
+from tocsin.catalog.actions import grouping
+from tocsin.catalog.grouping import GroupingSetting, GroupingType
 from tocsin.catalog.model import Integration, NewService, Service, ServiceChange
+from tocsin.core.errors import Invalid
 from tocsin.queries import service_board
 from tocsin.queries.service_board import Board
-from tocsin.rest import operations
+from tocsin.rest import operations, service_hours
+from tocsin.rest.alert_grouping_settings import (
+    Config,
+    Parameters,
+    minutes_of,
+    parameters_of,
+    wanted_of_service,
+)
 from tocsin.rest.call import Call, Given, Paging
 from tocsin.rest.errors import invalid
 from tocsin.rest.resource import Field, Param, Ref, Reference, Resource, Slice
+from tocsin.rest.service_hours import Pause, ScheduledAction, SupportHours, UrgencyRule
 from tocsin.suppression import actions as suppression
 
 AT_ONCE = 25
 STATUSES = ("active", "disabled", "warning", "critical", "maintenance")
-
-
-class UrgencyRule(msgspec.Struct):
-    """How urgent the service's incidents are."""
-
-    type: str = "constant"
-    urgency: Literal["high", "low", "severity_based"] | None = "high"
-
-
-class Grouping(msgspec.Struct):
-    """How alerts are grouped: not yet, so only "not at all" is accepted."""
-
-    type: str | None = None
-
-
-class Pause(msgspec.Struct):
-    """Whether notifications wait for transient alerts: not yet."""
-
-    enabled: bool = False
-    timeout: int | None = None
 
 
 class Extra(msgspec.Struct):
@@ -46,6 +37,11 @@ class Extra(msgspec.Struct):
     boards: dict[str, Board]
     integrations: dict[str, list[Integration]]
     in_maintenance: frozenset[str]
+    groupings: dict[str, GroupingSetting]
+
+    def grouping(self, service: Service) -> GroupingSetting | None:
+        """How its alerts are grouped; None: they are not."""
+        return self.groupings.get(service.grouping_setting_id or "")
 
 
 async def _prepare(call: Call, services: Sequence[Service]) -> Extra:
@@ -57,7 +53,13 @@ async def _prepare(call: Call, services: Sequence[Service]) -> Extra:
         boards=await service_board.boards(call.tx, ids),
         integrations=integrations,
         in_maintenance=frozenset(await suppression.verdicts(call.tx, ids, call.now)),
+        groupings=await _groupings(call, services),
     )
+
+
+async def _groupings(call: Call, services: Sequence[Service]) -> dict[str, GroupingSetting]:
+    wanted = {one.grouping_setting_id for one in services if one.grouping_setting_id is not None}
+    return await grouping.groupings_by_ids(call.tx, sorted(wanted))
 
 
 async def _load(call: Call, ids: Sequence[str]) -> dict[str, Service]:
@@ -91,29 +93,38 @@ async def _get(call: Call, id: str) -> Service:
 
 
 async def _create(call: Call, given: dict[str, Any]) -> Service:
-    values = _values(given)
+    values = _values(given, None)
     service = await catalog.create_service(call.tx, call.actor, NewService(**values), call.now)
-    return await _switched(call, service, given)
+    return await _finished(call, service, given)
 
 
 async def _update(call: Call, id: str, given: dict[str, Any]) -> Service:
-    values = {n: v for n, v in _values(given).items() if v is not None or n not in MUST_HAVE}
+    old = await catalog.get_service(call.tx, call.actor, id)
+    found = _values(given, old)
+    values = {n: v for n, v in found.items() if v is not None or n not in MUST_HAVE}
     service = await catalog.update_service(
         call.tx, call.actor, id, ServiceChange(**values), call.now
     )
-    return await _switched(call, service, given)
+    return await _finished(call, service, given)
 
 
 async def _delete(call: Call, id: str) -> None:
     await catalog.delete_service(call.tx, call.actor, id, call.now)
 
 
+ALERT_CREATION = "create_alerts_and_incidents"
+OLD_GROUPINGS = (GroupingType.TIME.value, GroupingType.TEXT.value)
 MUST_HAVE = ("name", "escalation_policy_id", "urgency_rule")
 
 
-def _values(given: dict[str, Any]) -> dict[str, Any]:
+def _values(given: dict[str, Any], old: Service | None) -> dict[str, Any]:
     """The fields that the catalog knows, by its names; what cannot be done is refused."""
-    _refuse_what_is_missing(given)
+    if given.get("alert_creation") not in (None, ALERT_CREATION):
+        raise invalid(
+            f"alert_creation must be {ALERT_CREATION}: every incident here is made of alerts"
+        )
+    if given.get("response_play") is not None:
+        raise invalid("response_play must be null: this server has no response plays")
     values: dict[str, Any] = {
         name: given[name]
         for name in ("name", "description", "acknowledgement_timeout", "auto_resolve_timeout")
@@ -121,29 +132,47 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
     }
     if given.get("escalation_policy") is not None:
         values["escalation_policy_id"] = given["escalation_policy"].id
-    rule = given.get("incident_urgency_rule")
-    if rule is not None:
-        if rule.type != "constant" or rule.urgency is None:
-            raise invalid("incident_urgency_rule type must be constant: there are no support hours")
-        values["urgency_rule"] = rule.urgency
-    return values
+    return values | service_hours.values(given, old)
 
 
-def _refuse_what_is_missing(given: dict[str, Any]) -> None:
-    grouping, pause = (
-        given.get("alert_grouping_parameters"),
-        given.get("auto_pause_notifications_parameters"),
-    )
-    wanted = {
-        "support_hours": given.get("support_hours"),
-        "scheduled_actions": given.get("scheduled_actions"),
-        "alert_grouping": given.get("alert_grouping"),
-        "alert_grouping_parameters": grouping is not None and grouping.type,
-        "auto_pause_notifications_parameters": pause is not None and pause.enabled,
-    }
-    for name, value in wanted.items():
-        if value:
-            raise invalid(f"{name} is not supported by this server: leave it out")
+async def _finished(call: Call, service: Service, given: dict[str, Any]) -> Service:
+    """What is kept beside the service: its grouping, and whether it works."""
+    known = await _groupings(call, [service])
+    current = known.get(service.grouping_setting_id or "")
+    parameters = _grouping_given(given, current)
+    changes, wanted = False, None
+    if parameters is not None:
+        changes, wanted = wanted_of_service(parameters, current, service.id)
+    if changes:
+        try:
+            await grouping.group_service(call.tx, call.actor, service.id, wanted, call.now)
+        except Invalid as wrong:
+            raise invalid(f"alert_grouping_parameters.{wrong.field} {wrong.message}") from wrong
+        service = await catalog.get_service(call.tx, call.actor, service.id)
+    return await _switched(call, service, given)
+
+
+def _grouping_given(given: dict[str, Any], current: GroupingSetting | None) -> Parameters | None:
+    """The grouping that a request asks for, in the newer form or the older one; None: neither."""
+    if "alert_grouping_parameters" in given or "alert_grouping" not in given:
+        parameters: Parameters | None = given.get("alert_grouping_parameters")
+        return parameters
+    type = given["alert_grouping"]
+    if type is None:
+        # What the older form cannot name, it does not take away either.
+        return Parameters() if _old_grouping(current) is not None else None
+    if type not in OLD_GROUPINGS:
+        raise invalid(f"alert_grouping must be one of {', '.join(OLD_GROUPINGS)}, or null")
+    return Parameters(type=type, config=Config(timeout=given.get("alert_grouping_timeout")))
+
+
+def _old_grouping(setting: GroupingSetting | None) -> str | None:
+    return setting.type if setting is not None and setting.type in OLD_GROUPINGS else None
+
+
+def _old_timeout(setting: GroupingSetting | None) -> int | None:
+    by_time = setting is not None and setting.type == GroupingType.TIME
+    return minutes_of(setting) if setting is not None and by_time else None
 
 
 async def _switched(call: Call, service: Service, given: dict[str, Any]) -> Service:
@@ -240,7 +269,7 @@ SERVICE = Resource(
             name="incident_urgency_rule",
             type=UrgencyRule,
             write=UrgencyRule | None,
-            read=lambda service, extra: {"type": "constant", "urgency": service.urgency_rule},
+            read=lambda service, extra: service_hours.rule_shown(service),
         ),
         Field(
             name="integrations",
@@ -250,20 +279,45 @@ SERVICE = Resource(
                 Ref("integration", one.id, one) for one in extra.integrations[service.id]
             ],
         ),
-        _off("support_hours", None, Any, None),
-        _off("scheduled_actions", list[Any], list[Any] | None, []),
-        _off("addons", list[Any], None, []),
-        _off("alert_creation", str, None, "create_alerts_and_incidents"),
-        _off("alert_grouping", None, str | None, None),
-        _off("alert_grouping_timeout", None, None, None),
-        _off("alert_grouping_parameters", Grouping, Grouping | None, {"type": None}),
-        _off(
-            "auto_pause_notifications_parameters",
-            Pause,
-            Pause | None,
-            {"enabled": False, "timeout": None},
+        Field(
+            name="support_hours",
+            type=SupportHours | None,
+            write=SupportHours | None,
+            read=lambda service, extra: service_hours.hours_shown(service),
         ),
-        _off("response_play", None, None, None),
+        Field(
+            name="scheduled_actions",
+            type=list[ScheduledAction],
+            write=list[ScheduledAction] | None,
+            read=lambda service, extra: service_hours.actions_shown(service),
+        ),
+        _off("addons", list[Any], None, []),
+        _off("alert_creation", str, str | None, ALERT_CREATION),
+        Field(
+            name="alert_grouping",
+            type=str | None,
+            write=str | None,
+            read=lambda service, extra: _old_grouping(extra.grouping(service)),
+        ),
+        Field(
+            name="alert_grouping_timeout",
+            type=int | None,
+            write=int | None,
+            read=lambda service, extra: _old_timeout(extra.grouping(service)),
+        ),
+        Field(
+            name="alert_grouping_parameters",
+            type=Parameters,
+            write=Parameters | None,
+            read=lambda service, extra: parameters_of(extra.grouping(service)),
+        ),
+        Field(
+            name="auto_pause_notifications_parameters",
+            type=Pause,
+            write=Pause | None,
+            read=lambda service, extra: service_hours.pause_shown(service),
+        ),
+        _off("response_play", None, Any, None),
     ),
     list=_list,
     get=_get,

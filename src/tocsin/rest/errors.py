@@ -47,6 +47,13 @@ WIRE_NAMES = {
     "delay_seconds": "start_delay_in_minutes",
     "urgency_rule": "incident_urgency_rule",
     "team": "teams",
+    "urgency_outside": "incident_urgency_rule.outside_support_hours",
+    "support_time_zone": "support_hours.time_zone",
+    "support_days": "support_hours.days_of_week",
+    "support_start": "support_hours.start_time",
+    "support_end": "support_hours.end_time",
+    "raise_at": "scheduled_actions",
+    "pause_seconds": "auto_pause_notifications_parameters.timeout",
 }
 
 

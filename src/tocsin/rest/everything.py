@@ -2,6 +2,7 @@
 
 from tocsin.rest import (
     abilities,
+    alert_grouping_settings,
     audit_records,
     business_services,
     catalog_services,
@@ -36,6 +37,7 @@ RESOURCES: tuple[Resource, ...] = (
     handoff_rules.HANDOFF_RULE,
     teams.TEAM,
     catalog_services.SERVICE,
+    alert_grouping_settings.SETTING,
     integrations.INTEGRATION,
     policies.ESCALATION_POLICY,
     schedules.SCHEDULE,
@@ -60,6 +62,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *handoff_rules.OPERATIONS,
     *teams.OPERATIONS,
     *catalog_services.OPERATIONS,
+    *alert_grouping_settings.OPERATIONS,
     *integrations.OPERATIONS,
     *policies.OPERATIONS,
     *schedules.OPERATIONS,
