@@ -49,6 +49,12 @@ def new(prefix: str, now: datetime) -> str:
     return prefix + source.head + _base36(source.tail, 7)
 
 
+def earliest(prefix: str, at: datetime) -> str:
+    """What every id made with `prefix` at `at` or later sorts after, and every earlier one before;
+    `at` counts by its millisecond. For reading a span of time along a primary key."""
+    return prefix + _base36(max(0, int(at.timestamp() * 1000)), 8)
+
+
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id; says nothing about existence."""
     return _FORM.match(text) is not None

@@ -5,15 +5,16 @@ team it may see. For a single incident call `incidents.actions.get` first, which
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 import msgspec
 
-from tocsin.accounts.access import Permission, require_somewhere, visible_teams
 from tocsin.accounts.model import Actor
+from tocsin.core import ids
 from tocsin.core.database import Tx
 from tocsin.incidents.model import Alert
+from tocsin.queries.incident_search import PLAN_FOR_VALUES, services_shown
 from tocsin.timeline.model import LogEntry
 
 # A change of status and the entry that tells of it bear the same time.
@@ -69,26 +70,35 @@ SELECT_FIRST_TRIGGERS = """
         and l.data ->> 'alert_id' = any(%(ids)s)
     order by l.seq
 """
+# An entry's id begins with its time (`core.ids`), so the log is read along the primary key.
 _ENTRIES: LiteralString = """
     from log_entries l
-    where (%(incident_id)s::text is null or l.incident_id = %(incident_id)s)
+    where (%(from_id)s::text is null or l.id >= %(from_id)s)
+        and (%(to_id)s::text is null or l.id < %(to_id)s)
         and (%(kinds)s::text[] is null or l.kind = any(%(kinds)s))
         and (%(since)s::timestamptz is null or l.at >= %(since)s)
         and (%(until)s::timestamptz is null or l.at < %(until)s)
-        and ((%(visible)s::text[] is null and %(team_ids)s::text[] is null)
-            or l.service_id in (
-                select s.id from services s
-                join escalation_policies p on p.id = s.escalation_policy_id
-                where (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
-                    and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))))
+        and (%(services)s::text[] is null or l.service_id = any(%(services)s))
 """
-SELECT_ENTRIES: LiteralString = (
+_OF_INCIDENT: LiteralString = """
+    from log_entries l
+    where l.incident_id = %(incident_id)s
+        and (%(kinds)s::text[] is null or l.kind = any(%(kinds)s))
+        and (%(since)s::timestamptz is null or l.at >= %(since)s)
+        and (%(until)s::timestamptz is null or l.at < %(until)s)
+"""
+_ENTRY: LiteralString = (
     "select l.id, l.seq, l.at, l.incident_id, l.service_id, l.kind, l.reason, l.actor_kind,"
     " l.actor_id, l.actor_label, l.data"
-    + _ENTRIES
-    + " order by l.seq desc limit %(limit)s offset %(offset)s"
+)
+SELECT_ENTRIES: LiteralString = (
+    _ENTRY + _ENTRIES + " order by l.id desc limit %(limit)s offset %(offset)s"
+)
+SELECT_ENTRIES_OF_INCIDENT: LiteralString = (
+    _ENTRY + _OF_INCIDENT + " order by l.seq desc limit %(limit)s offset %(offset)s"
 )
 COUNT_ENTRIES: LiteralString = "select count(*)" + _ENTRIES
+COUNT_ENTRIES_OF_INCIDENT: LiteralString = "select count(*)" + _OF_INCIDENT
 SELECT_ENTRIES_BY_IDS = """
     select l.id, l.seq, l.at, l.incident_id, l.service_id, l.kind, l.reason, l.actor_kind,
         l.actor_id, l.actor_label, l.data
@@ -172,21 +182,39 @@ async def entries(
     tx: Tx, actor: Actor, wanted: EntriesWanted, *, limit: int, offset: int
 ) -> list[LogEntry]:
     """A part of the log, newest first."""
-    params = {**_entry_params(actor, wanted), "limit": limit, "offset": offset}
-    return await tx.all(LogEntry, SELECT_ENTRIES, params)
+    params = {**await _entry_params(tx, actor, wanted), "limit": limit, "offset": offset}
+    if params["services"] == []:
+        return []
+    one = wanted.incident_id is not None
+    statement = SELECT_ENTRIES_OF_INCIDENT if one else SELECT_ENTRIES
+    return await tx.all(LogEntry, statement, params)
 
 
 async def count_entries(tx: Tx, actor: Actor, wanted: EntriesWanted) -> int:
     """How many entries the log has in all."""
-    return int(await tx.value(COUNT_ENTRIES, _entry_params(actor, wanted)))
+    params = await _entry_params(tx, actor, wanted)
+    if params["services"] == []:
+        return 0
+    one = wanted.incident_id is not None
+    return int(await tx.value(COUNT_ENTRIES_OF_INCIDENT if one else COUNT_ENTRIES, params))
 
 
-def _entry_params(actor: Actor, wanted: EntriesWanted) -> dict[str, Any]:
-    require_somewhere(actor, Permission.VIEW)
-    visible = visible_teams(actor)
+async def _entry_params(tx: Tx, actor: Actor, wanted: EntriesWanted) -> dict[str, Any]:
+    # Whoever asks for one incident has shown that they may see it; a team does not narrow that.
+    services = None
+    if wanted.incident_id is None:
+        services = await services_shown(tx, actor, team_ids=wanted.team_ids)
+    await tx.value(PLAN_FOR_VALUES)
+    # The millisecond in which the span ends belongs to it in part, which `until` then settles.
+    end = None if wanted.until is None else wanted.until + timedelta(milliseconds=1)
     return {
-        **msgspec.structs.asdict(wanted),
-        "visible": None if visible is None else list(visible),
+        "incident_id": wanted.incident_id,
+        "kinds": wanted.kinds,
+        "since": wanted.since,
+        "until": wanted.until,
+        "from_id": None if wanted.since is None else ids.earliest("Q", wanted.since),
+        "to_id": None if end is None else ids.earliest("Q", end),
+        "services": services,
     }
 
 

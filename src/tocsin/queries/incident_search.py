@@ -245,7 +245,9 @@ async def incident_ids(
     tx: Tx, actor: Actor, wanted: Wanted, order: Order, *, limit: int, offset: int
 ) -> list[str]:
     """The ids of one part of the list."""
-    services = await _services(tx, actor, wanted)
+    services = await services_shown(
+        tx, actor, service_ids=wanted.service_ids, team_ids=wanted.team_ids
+    )
     if services is not None and not services:
         return []
     await tx.value(PLAN_FOR_VALUES)
@@ -281,7 +283,9 @@ def _statement(way: Road, order: Order) -> LiteralString:
 
 async def count_incidents(tx: Tx, actor: Actor, wanted: Wanted) -> int:
     """How many incidents the list has in all."""
-    services = await _services(tx, actor, wanted)
+    services = await services_shown(
+        tx, actor, service_ids=wanted.service_ids, team_ids=wanted.team_ids
+    )
     if services is not None and not services:
         return 0
     await tx.value(PLAN_FOR_VALUES)
@@ -293,15 +297,24 @@ async def count_incidents(tx: Tx, actor: Actor, wanted: Wanted) -> int:
     return int(await tx.value(statement, _params(wanted, services)))
 
 
-async def _services(tx: Tx, actor: Actor, wanted: Wanted) -> list[str] | None:
-    """The services whose incidents may be shown; None is all."""
+async def services_shown(
+    tx: Tx,
+    actor: Actor,
+    *,
+    service_ids: Sequence[str] | None = None,
+    team_ids: Sequence[str] | None = None,
+) -> list[str] | None:
+    """The services of these and of these teams that the actor may see; None is all there are.
+
+    Raises Forbidden for whoever sees none at all.
+    """
     require_somewhere(actor, Permission.VIEW)
     visible = visible_teams(actor)
-    if visible is None and wanted.team_ids is None:
-        return None if wanted.service_ids is None else list(dict.fromkeys(wanted.service_ids))
+    if visible is None and team_ids is None:
+        return None if service_ids is None else list(dict.fromkeys(service_ids))
     asked = {
-        "service_ids": wanted.service_ids,
-        "team_ids": wanted.team_ids,
+        "service_ids": service_ids,
+        "team_ids": team_ids,
         "visible": None if visible is None else list(visible),
     }
     return [id for (id,) in await tx.tuples(SELECT_SERVICES, asked)]

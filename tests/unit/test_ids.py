@@ -1,0 +1,21 @@
+"""Ids sort by the time they were made, so a span of time is a span of ids."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.core import ids
+
+TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+
+
+@given(at=TIMES, other=TIMES)
+def test_the_earliest_id_of_a_time_parts_what_was_before_from_what_came_after(
+    at: datetime, other: datetime
+) -> None:
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    bound = ids.earliest("Q", at)
+    assert ids.new("Q", at) > bound
+    assert ids.new("Q", at - timedelta(milliseconds=1)) < bound
+    assert (ids.new("Q", other) >= bound) == (other >= at)
