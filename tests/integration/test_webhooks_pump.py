@@ -16,6 +16,8 @@ from tocsin.accounts.model import SYSTEM, Role
 from tocsin.core import crash_points
 from tocsin.core.database import Database
 from tocsin.core.errors import Refused
+from tocsin.core.http import Answer, Outbound
+from tocsin.core.outbound_guard import parse_allow_list
 from tocsin.engine.pump_webhooks import LEASE_SECONDS, WebhookPump
 from tocsin.webhooks import actions as webhooks
 from tocsin.webhooks.model import REDACTED, Finished, Header, Outcome, SubscriptionChange
@@ -39,14 +41,27 @@ async def until(check: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
+class Gate(Outbound):
+    """Requests wait until the gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_allow_list("127.0.0.0/8"))
+        self.open = asyncio.Event()
+        self.waiting = 0
+
+    async def request(self, method: str, url: str, **more: Any) -> Answer:
+        self.waiting += 1
+        await self.open.wait()
+        return await super().request(method, url, **more)
+
+
 def new_pump(world: World, node: str = "node-2", **more: Any) -> WebhookPump:
     return WebhookPump(
         world.database,
         world.clock,
-        outbound=world.program.webhook_outbound,
         secret_box=world.program.secret_box,
         node=node,
-        **more,
+        **{"outbound": world.program.webhook_outbound, **more},
     )
 
 
@@ -189,10 +204,10 @@ async def test_an_event_that_comes_while_one_is_sent_waits_too(world: World) -> 
     """Queueing and finishing meet on the subscription's row: the one behind is never forgotten."""
     async with subscriber(world) as shop:
         await queue(world, "a")
-        pump = new_pump(world)
-        shop.http.always = Slow(0.3)
+        gate = Gate()
+        pump = new_pump(world, outbound=gate)
         assert await pump.claim_and_start() == 1
-        await until(lambda: len(shop.http.requests) == 1)
+        await until(lambda: gate.waiting == 1)
         await queue(world, "b")
         await world.http.post(
             "/v2/enqueue",
@@ -205,8 +220,9 @@ async def test_an_event_that_comes_while_one_is_sent_waits_too(world: World) -> 
         await read_only(world)
         states = {d.type + d.resource_id: d.state for d in await shop.deliveries()}
         assert sorted(states.values()) == ["queued", "sending", "waiting"]
-        shop.http.always = None
+        gate.open.set()
         await pump.drain(5)
+        await gate.aclose()
         await world.settle()
         assert shop.about("a") == ["incident.triggered", "incident.resolved"]
         assert set(await shop.states()) == {"delivered"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tocsin.accounts.model import Actor, Team, User
+from tocsin.accounts.model import Team, User
 from tocsin.catalog.model import Integration, IntegrationKind, Service
 from tocsin.escalations.model import Policy
 from tocsin.incidents.model import Incident
@@ -159,17 +159,10 @@ def body(event_id: str, happening: Happening, facts: Facts) -> str:
     )
 
 
-def ping(event_id: str, actor: Actor, now: datetime, base_url: str) -> str:
-    """The body of a test event."""
-    agent = None
-    if actor.user_id is not None:
-        agent = {
-            "html_url": f"{base_url}/app/people/{actor.user_id}",
-            "id": actor.user_id,
-            "self": f"{base_url}/users/{actor.user_id}",
-            "summary": actor.label,
-            "type": "user_reference",
-        }
+def ping(event_id: str, who: User | None, now: datetime, base_url: str) -> str:
+    """The body of a test event that somebody asked for."""
+    facts = Facts(base_url=base_url, users={} if who is None else {who.id: who})
+    agent = None if who is None else facts.user(who.id)
     data = {"message": "This is a test of a webhook subscription of Tocsin.", "type": "ping"}
     return _enveloped(event_id, PING, now, agent=agent, client=None, data=data)
 
@@ -243,11 +236,11 @@ def _bridge(incident: Incident) -> dict[str, Any] | None:
 
 def _conference(happening: Happening, facts: Facts) -> dict[str, Any]:
     bridge = happening.data.get("to") or {}
-    number = bridge.get("number")
+    number = bridge.get("conference_number")
     return {
         "incident": facts.incident(happening.resource_id),
         "conference_numbers": [] if number is None else [{"label": None, "number": number}],
-        "conference_url": bridge.get("url"),
+        "conference_url": bridge.get("conference_url"),
         "type": "incident_conference_bridge",
     }
 

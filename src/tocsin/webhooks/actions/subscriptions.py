@@ -198,6 +198,8 @@ async def ping(tx: Tx, actor: Actor, id: str, now: datetime, *, base_url: str) -
             "too_many_pings", f"at most {PINGS_PER_MINUTE} pings are sent a minute: wait a moment"
         )
     event_id, delivery_id = ids.new("Q", now), ids.new("Q", now)
+    asking = actor.user_id or ""
+    who = (await accounts.users_by_ids(tx, [asking])).get(asking)
     await tx.execute(
         delivery_store.INSERT_EVENTS,
         {
@@ -206,7 +208,7 @@ async def ping(tx: Tx, actor: Actor, id: str, now: datetime, *, base_url: str) -
             "sources": [f"ping {event_id}"],
             # A resource of its own: it waits behind nothing and nothing waits behind it.
             "resource_ids": [event_id],
-            "bodies": [payload.ping(event_id, actor, now, base_url)],
+            "bodies": [payload.ping(event_id, who, now, base_url)],
             "occurred_ats": [now],
             "now": now,
         },
