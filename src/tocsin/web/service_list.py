@@ -10,6 +10,7 @@ from tocsin.catalog.model import IntegrationKind, NewIntegration, NewService
 from tocsin.core.errors import Invalid
 from tocsin.escalations import actions as escalations
 from tocsin.queries import choices, service_board
+from tocsin.suppression import actions as suppression
 from tocsin.web import rota
 from tocsin.web.page import Page, get, post
 from tocsin.web.visit import Visit
@@ -39,7 +40,9 @@ async def services(visit: Visit) -> Response:
         found = await catalog.list_services(
             tx, visit.actor, query=query, cursor=cursor, limit=PAGE_SIZE
         )
-        boards = await service_board.boards(tx, [service.id for service in found.items])
+        ids = [service.id for service in found.items]
+        boards = await service_board.boards(tx, ids)
+        in_maintenance = await suppression.verdicts(tx, ids, visit.now)
         policy_ids = sorted({service.escalation_policy_id for service in found.items})
         policies = await escalations.policies_by_ids(tx, policy_ids)
         on_call = await rota.read(tx, visit.now, policies=list(policies.values()))
@@ -48,6 +51,7 @@ async def services(visit: Visit) -> Response:
         page={"title": "Services", "section": SECTION},
         services=found.items,
         boards=boards,
+        in_maintenance=in_maintenance,
         first={id: on_call.steps(policy)[0] for id, policy in policies.items() if policy.levels},
         turn=on_call.turn(),
         next=found.next,

@@ -23,6 +23,7 @@ from tocsin.paging.throttle import ThrottleReason
 # Why an incident changed. The ladder's own words come after, because both stand on the timeline.
 INCIDENT: Mapping[str, str] = {
     Reason.NEW_ALERT: "no open alert had this key",
+    Reason.MAINTENANCE_ENDED: "the service's maintenance is over and the alert still holds",
     Reason.PAUSE_ENDED: "the alert was still there when the service's pause was over",
     Reason.REPEATED_ALERT: "the alert with this key is still open",
     Reason.ALERT_JOINED: "its service groups alerts like it",
@@ -160,6 +161,7 @@ EVENT: Mapping[str, str] = {
     Verdict.ALREADY_ACKNOWLEDGED: "the incident was acknowledged already",
     Verdict.RESOLVED: "resolved the alert",
     Verdict.NO_OPEN_ALERT: "no open alert has this key, so there was nothing to do",
+    Verdict.SUPPRESSED: "held back: the service is in maintenance",
     Verdict.PAUSED: "waits: the service pauses new alerts before they open an incident",
     Verdict.RESOLVED_IN_PAUSE: "resolved the alert before it opened an incident: nobody was paged",
     Verdict.JOINED: "joined an open incident",
