@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tocsin.core import ids
 
-TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2059, 1, 1), timezones=st.just(UTC))
 
 
 @given(at=TIMES, other=TIMES)
@@ -19,3 +19,9 @@ def test_the_earliest_id_of_a_time_parts_what_was_before_from_what_came_after(
     assert ids.new("Q", at) > bound
     assert ids.new("Q", at - timedelta(milliseconds=1)) < bound
     assert (ids.new("Q", other) >= bound) == (other >= at)
+
+
+def test_times_beyond_the_form_bound_everything() -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    assert ids.new("Q", now) < ids.earliest("Q", datetime(9999, 1, 1, tzinfo=UTC))
+    assert ids.new("Q", now) > ids.earliest("Q", datetime(1, 1, 2, tzinfo=UTC))

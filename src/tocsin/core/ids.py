@@ -51,8 +51,9 @@ def new(prefix: str, now: datetime) -> str:
 
 def earliest(prefix: str, at: datetime) -> str:
     """What every id made with `prefix` at `at` or later sorts after, and every earlier one before;
-    `at` counts by its millisecond. For reading a span of time along a primary key."""
-    return prefix + _base36(max(0, int(at.timestamp() * 1000)), 8)
+    `at` counts by its millisecond, and what lies beyond the form (May 2059) by the last one. For
+    reading a span of time along a primary key."""
+    return prefix + _base36(min(max(0, int(at.timestamp() * 1000)), 36**8 - 1), 8)
 
 
 def is_id(text: str) -> bool:
