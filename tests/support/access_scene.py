@@ -18,6 +18,8 @@ from tocsin.incidents.model import NewIncident
 from tocsin.paging import actions as paging
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, OverrideDraft, ScheduleDraft
+from tocsin.suppression import actions as suppression
+from tocsin.suppression.model import NewWindow
 
 RELATIONS = ("none", "observer", "responder", "manager", "elsewhere")
 INSERT_SESSION = """
@@ -163,6 +165,12 @@ async def _things(world: World, scene: Scene) -> None:
         (outcome,) = await schedules.add_overrides(tx, SYSTEM, schedule.id, [wanted_override], now)
         assert outcome.override is not None
         ids["override"] = outcome.override.id
+        new = NewWindow(
+            service_ids=(ids["service"],),
+            starts_at=now + timedelta(days=1),
+            ends_at=now + timedelta(days=2),
+        )
+        ids["window"] = (await suppression.create(tx, SYSTEM, new, now)).id
         await tx.execute(
             INSERT_SETUP,
             {n: ids[n] for n in ("team", "service", "policy")}

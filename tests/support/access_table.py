@@ -111,6 +111,12 @@ SCHEDULE_FORM = {
     "do": "save",
 }
 PROFILE = {"name": "changed", "time_zone": "Etc/UTC", "job_title": "", "description": ""}
+WINDOW_FORM = {
+    "description": "drill",
+    "start_time": "2030-01-01T10:00",
+    "end_time": "2030-01-01T12:00",
+    "services": "{service}",
+}
 NOT_SET_UP = "delete from instance where name = 'first_setup'"
 TO_SELF = "update schedule_overrides set user_id = %(self)s where id = %(override)s"
 EVENT = {
@@ -305,6 +311,19 @@ SERVICES: Routes = {
                 "auto_resolve_minutes": "0",
             },
         ),
+    ),
+    ("POST", "/app/services/{id}/maintenance"): (
+        act(f"{SERVICE}/maintenance", "responds", {"minutes": "30"}, unseen=404),
+    ),
+    ("GET", "/app/maintenance"): (look("/app/maintenance", "sees somewhere"),),
+    ("GET", "/app/maintenance/new"): (look("/app/maintenance/new", "responds somewhere"),),
+    ("POST", "/app/maintenance/new"): (act("/app/maintenance/new", "responds", WINDOW_FORM),),
+    ("GET", "/app/maintenance/{id}"): (look("/app/maintenance/{window}", "sees", unseen=404),),
+    ("POST", "/app/maintenance/{id}"): (
+        act("/app/maintenance/{window}", "responds", WINDOW_FORM, unseen=404),
+    ),
+    ("POST", "/app/maintenance/{id}/end"): (
+        act("/app/maintenance/{window}/end", "responds", unseen=404),
     ),
     ("POST", "/app/services/{id}/disable"): (act(f"{SERVICE}/disable", "manages"),),
     ("POST", "/app/services/{id}/enable"): (
