@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from tocsin.core import ids
 
-TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2059, 1, 1), timezones=st.just(UTC))
+# Hypothesis wants naive bounds and adds the zone itself.
+LAST = datetime(2059, 1, 1)  # noqa: DTZ001
+TIMES = st.datetimes(datetime(2020, 1, 1), LAST, timezones=st.just(UTC))  # noqa: DTZ001
 
 
 @given(at=TIMES, other=TIMES)
