@@ -11,7 +11,8 @@ import pytest
 from tests.support.postgres import START, as_superuser
 from tocsin.accounts.model import Actor, Role
 from tocsin.core.database import Database
-from tocsin.queries import choices, first_event, incident, incidents, ladders
+from tocsin.events import change_store
+from tocsin.queries import choices, first_event, incident, incidents, ladders, service_graph
 from tocsin.queries.incidents import Filter
 
 ROWS = 100_000
@@ -147,8 +148,24 @@ STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
     ("merged", incident.SELECT_MERGED_FROM, {"id": ONE, "limit": 50}),
     (
         "changes",
-        incident.SELECT_CHANGES,
-        {"service_id": "PS000007", "since": START - timedelta(days=40), "until": FAR, "limit": 5},
+        change_store.SELECT_CHANGES_AROUND,
+        {
+            "service_ids": ["PS000007", "PS000008"],
+            "since": START - timedelta(days=40),
+            "until": FAR,
+            "each": 5,
+            "visible": None,
+        },
+    ),
+    (
+        "open on",
+        service_graph.SELECT_OPEN_ON,
+        {"ids": ["PS000007", "PS000008"], "most": 1000, "priorities": None},
+    ),
+    (
+        "open incidents",
+        service_graph.SELECT_OPEN_INCIDENTS,
+        {"ids": ["PS000007"], "each": 10, "priorities": ["P1", "P2"]},
     ),
     (
         "past",

@@ -8,18 +8,23 @@ from tests.support.world import PASSWORD, World
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import SYSTEM, Member, NewKey, Role, TeamRole
 from tocsin.catalog import actions as catalog
+from tocsin.catalog.graph_model import End, NewBusinessService, Pair
 from tocsin.catalog.model import NewIntegration, NewService
 from tocsin.core import crypto
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import LevelInput, PolicyInput, Target, TargetKind
 from tocsin.handoffs import actions as handoffs
 from tocsin.incidents import actions as incidents
+from tocsin.incidents.actions import NewRequest
 from tocsin.incidents.model import NewIncident
+from tocsin.incidents.responders import AskKind, Wanted
 from tocsin.paging import actions as paging
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, OverrideDraft, ScheduleDraft
 from tocsin.suppression import actions as suppression
 from tocsin.suppression.model import NewWindow
+from tocsin.tags import actions as tags
+from tocsin.tags.model import Naming, TagKind
 
 RELATIONS = ("none", "observer", "responder", "manager", "elsewhere")
 INSERT_SESSION = """
@@ -99,6 +104,7 @@ async def set_scene(world: World) -> Scene:
         scene.ids[name] = world[name].user.id
     await _teams(world, scene)
     await _things(world, scene)
+    await _graph(world, scene)
     await _personal(world, scene)
     await _incidents(world, scene)
     return scene
@@ -180,6 +186,23 @@ async def _things(world: World, scene: Scene) -> None:
     world.program.door.forget()
 
 
+async def _graph(world: World, scene: Scene) -> None:
+    now, ids = world.clock.now(), scene.ids
+    async with world.database.transaction() as tx:
+        new = NewBusinessService(name="business", team_id=ids["team"])
+        ids["business"] = (await catalog.create_business_service(tx, SYSTEM, new, now)).id
+        spare = End("service", ids["spare_service"])
+        pairs = [
+            Pair(supporting=spare, dependent=End("business_service", ids["business"])),
+            Pair(supporting=spare, dependent=End("service", ids["service"])),
+        ]
+        of_business, of_service = await catalog.associate(tx, SYSTEM, pairs, now)
+        ids["business_dependency"], ids["dependency"] = of_business.id, of_service.id
+        ids["tag"] = (await tags.create_tag(tx, SYSTEM, "night", now)).id
+        given = [Naming(id=ids["tag"])]
+        await tags.change_tags(tx, SYSTEM, TagKind.TEAM, ids["team"], add=given, now=now)
+
+
 async def _personal(world: World, scene: Scene) -> None:
     now = world.clock.now()
     async with world.database.transaction() as tx:
@@ -242,6 +265,13 @@ async def _incidents(world: World, scene: Scene) -> None:
         )
     owner = world[BASE[0].name]
     await owner.acts(incidents.acknowledge, "taken_incident")
+    async with world.database.transaction() as tx:
+        # The link of who is signed out names the owner, who is asked to join.
+        request = NewRequest(targets=(Wanted(AskKind.USER, owner.user.id),), message="drill")
+        await incidents.ask_responders(
+            tx, SYSTEM, scene.ids["incident"], request, world.clock.now()
+        )
+    await world.settle()
     for own in scene.own.values():
         user = own.get("self", owner.user.id)
         own["link"] = world.program.links.token(scene.ids["incident"], user)

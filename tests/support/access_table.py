@@ -111,6 +111,32 @@ SCHEDULE_FORM = {
     "do": "save",
 }
 PROFILE = {"name": "changed", "time_zone": "Etc/UTC", "job_title": "", "description": ""}
+# Somebody asks the persona to join the incident.
+ASKED = """
+with request as (
+    insert into responder_requests (id, incident_id, requester_label, message, at)
+    values ('QR' || %(self)s, %(incident)s, 'drill', 'drill', '2026-01-01')
+    on conflict do nothing returning id, incident_id
+), target as (
+    insert into responder_targets (id, request_id, incident_id, kind, target_id, label, state,
+        reason, changed_at)
+    select 'QT' || %(self)s, id, incident_id, 'user', %(self)s, 'drill', 'pending',
+        'responder_asked', '2026-01-01' from request returning id
+)
+insert into responders (id, target_id, request_id, incident_id, user_id, step, level, state,
+    reason, asked_at, changed_at)
+select 'QP' || %(self)s, 'QT' || %(self)s, 'QR' || %(self)s, %(incident)s, %(self)s, 0, 0,
+    'pending', 'responder_asked', '2026-01-01', '2026-01-01'
+on conflict do nothing
+"""
+FOLLOWS = """
+insert into incident_subscribers (incident_id, kind, subscriber_id, added_by, at)
+values (%(incident)s, 'user', %(self)s, 'drill', '2026-01-01')
+"""
+VERA_FOLLOWS = """
+insert into incident_subscribers (incident_id, kind, subscriber_id, added_by, at)
+values (%(incident)s, 'user', %(vera)s, 'drill', '2026-01-01')
+"""
 WINDOW_FORM = {
     "description": "drill",
     "start_time": "2030-01-01T10:00",
@@ -172,6 +198,16 @@ ONE_TAP: Routes = {
         act("/r/{link}/snooze", "responds", {"seconds": "1800"}, bare=True),
         act("/r/{link}/reassign", "nobody", refusal=404, bare=True),
         act("/r/made-up/acknowledge", "nobody", refusal=404),
+    ),
+    # Being asked is what allows it, whatever else the person may see.
+    ("GET", "/r/{token}/responder"): (
+        look("/r/{link}/responder", "anyone", bare=True, before=ASKED),
+        look("/r/made-up/responder", "nobody", refusal=404),
+    ),
+    ("POST", "/r/{token}/responder/{answer}"): (
+        act("/r/{link}/responder/join", "anyone", bare=True, before=ASKED),
+        act("/r/{link}/responder/decline", "anyone", bare=True, before=ASKED),
+        act("/r/made-up/responder/join", "nobody", refusal=404),
     ),
 }
 DOORS: Routes = {
@@ -262,6 +298,53 @@ INCIDENTS: Routes = {
     ),
     ("POST", "/app/incidents/{id}/merge"): (
         act(f"{INCIDENT}/merge", "responds", {"into": "{other_incident_number}"}),
+    ),
+    ("POST", "/app/incidents/{id}/responders"): (
+        act(f"{INCIDENT}/responders", "responds", {"target": "user:{vera}"}),
+    ),
+    ("POST", "/app/incidents/{id}/responders/cancel"): (
+        act(f"{INCIDENT}/responders/cancel", "responds", before=ASKED),
+    ),
+    ("POST", "/app/incidents/{id}/join"): (
+        act(f"{INCIDENT}/join", "signed in", before=ASKED),
+        act(
+            "/app/incidents/{other_incident}/join",
+            "nobody",
+            refusal=409,
+            unseen=404,
+            signed_out=401,
+        ),
+    ),
+    ("POST", "/app/incidents/{id}/decline"): (
+        act(f"{INCIDENT}/decline", "signed in", before=ASKED),
+    ),
+    ("POST", "/app/incidents/{id}/update/preview"): (
+        act(
+            f"{INCIDENT}/update/preview",
+            "responds",
+            {"message": "drill"},
+            acts=False,
+            status=200,
+            unseen=404,
+        ),
+    ),
+    ("POST", "/app/incidents/{id}/update"): (
+        act(f"{INCIDENT}/update", "responds", {"message": "drill"}),
+    ),
+    ("POST", "/app/incidents/{id}/follow"): (act(f"{INCIDENT}/follow", "sees"),),
+    ("POST", "/app/incidents/{id}/unfollow"): (
+        act(f"{INCIDENT}/unfollow", "sees", before=FOLLOWS),
+    ),
+    ("POST", "/app/incidents/{id}/followers"): (
+        act(f"{INCIDENT}/followers", "responds", {"follower": "team:{team}"}),
+    ),
+    ("POST", "/app/incidents/{id}/followers/remove"): (
+        act(
+            f"{INCIDENT}/followers/remove",
+            "responds",
+            {"follower": "user:{vera}"},
+            before=VERA_FOLLOWS,
+        ),
     ),
     ("GET", "/app/oncall"): (look("/app/oncall", "sees somewhere"),),
     ("POST", "/app/oncall/take"): (
@@ -436,6 +519,77 @@ TEAMS: Routes = {
         act("/app/teams/{spare_team}/delete", "manages", unseen=404),
     ),
 }
+BUSINESS = "/app/business-services"
+BUSINESS_FORM = {"name": "drill", "description": "", "point_of_contact": ""}
+GRAPH: Routes = {
+    ("GET", BUSINESS): (look(BUSINESS, "sees somewhere"),),
+    ("GET", f"{BUSINESS}/new"): (look(f"{BUSINESS}/new", "manages somewhere"),),
+    ("POST", f"{BUSINESS}/new"): (
+        act(f"{BUSINESS}/new", "manages", {**BUSINESS_FORM, "team_id": "{team}"}),
+        act(f"{BUSINESS}/new", "manages everywhere", {**BUSINESS_FORM, "team_id": ""}),
+    ),
+    ("POST", f"{BUSINESS}/threshold"): (
+        act(f"{BUSINESS}/threshold", "manages everywhere", {"priority": "P2"}),
+    ),
+    ("GET", f"{BUSINESS}/{{id}}"): (look(f"{BUSINESS}/{{business}}", "sees", unseen=404),),
+    ("POST", f"{BUSINESS}/{{id}}"): (
+        act(
+            f"{BUSINESS}/{{business}}",
+            "manages",
+            {**BUSINESS_FORM, "team_id": "{team}"},
+            unseen=404,
+        ),
+        # Out of the team: needs the right on both sides.
+        act(
+            f"{BUSINESS}/{{business}}",
+            "manages everywhere",
+            {**BUSINESS_FORM, "team_id": ""},
+            unseen=404,
+        ),
+    ),
+    ("POST", f"{BUSINESS}/{{id}}/delete"): (
+        act(f"{BUSINESS}/{{business}}/delete", "manages", unseen=404),
+    ),
+    ("POST", f"{BUSINESS}/{{id}}/dependencies"): (
+        act(
+            f"{BUSINESS}/{{business}}/dependencies",
+            "manages",
+            {"supporting": "service:{service}"},
+            unseen=404,
+        ),
+    ),
+    ("POST", f"{BUSINESS}/{{id}}/dependencies/remove"): (
+        act(
+            f"{BUSINESS}/{{business}}/dependencies/remove",
+            "manages",
+            {"id": "{business_dependency}"},
+            unseen=404,
+        ),
+    ),
+    ("POST", "/app/services/{id}/dependencies"): (
+        act(
+            f"{SERVICE}/dependencies",
+            "manages",
+            {"supporting": "business_service:{business}"},
+            unseen=404,
+        ),
+    ),
+    ("POST", "/app/services/{id}/dependencies/remove"): (
+        act(f"{SERVICE}/dependencies/remove", "manages", {"id": "{dependency}"}, unseen=404),
+    ),
+    ("GET", "/app/service-map"): (look("/app/service-map", "sees somewhere"),),
+    ("GET", "/app/tags"): (look("/app/tags", "sees somewhere"),),
+    ("POST", "/app/tags"): (act("/app/tags", "manages somewhere", {"label": "drill"}),),
+    ("POST", "/app/tags/{id}/delete"): (act("/app/tags/{tag}/delete", "manages everywhere"),),
+    ("POST", "/app/people/{id}/tags"): (act(f"{PERSON}/tags", "administers", {"add": "drill"}),),
+    ("POST", "/app/teams/{id}/tags"): (
+        act("/app/teams/{team}/tags", "manages", {"add": "drill"}, unseen=404),
+        act("/app/teams/{team}/tags", "manages", {"remove": "{tag}"}, unseen=404),
+    ),
+    ("POST", f"{POLICIES}/{{id}}/tags"): (
+        act(f"{POLICIES}/{{policy}}/tags", "manages", {"add": "drill"}),
+    ),
+}
 INSTALLATION: Routes = {
     ("GET", "/app/health"): (look("/app/health", "sees everywhere"),),
     ("POST", "/app/health/events/try-again"): (act("/app/health/events/try-again", "administers"),),
@@ -597,6 +751,7 @@ TABLE: Routes = {
     **SERVICES,
     **LADDERS,
     **TEAMS,
+    **GRAPH,
     **INSTALLATION,
     **PEOPLE,
 }

@@ -44,6 +44,9 @@ SELECT_USERS = """
         and (%(team_ids)s::text[] is null or exists (
             select from team_members m
             where m.user_id = u.id and m.team_id = any(%(team_ids)s::text[])))
+        and (%(tag_id)s::text is null or exists (
+            select from taggings g
+            where g.kind = 'user' and g.entity_id = u.id and g.tag_id = %(tag_id)s::text))
         and (%(after_name)s::text is null
             or (lower(name), id) > (%(after_name)s::text, %(after_id)s::text))
     order by lower(name), id
@@ -139,10 +142,13 @@ SELECT_TEAMS_BY_IDS = """
 
 SELECT_TEAMS = """
     select id, name, description, default_role, created_at, deleted_at
-    from teams
+    from teams t
     where deleted_at is null
         and (%(query)s::text is null or position(lower(%(query)s::text) in lower(name)) > 0)
         and (%(team_ids)s::text[] is null or id = any(%(team_ids)s::text[]))
+        and (%(tag_id)s::text is null or exists (
+            select from taggings g
+            where g.kind = 'team' and g.entity_id = t.id and g.tag_id = %(tag_id)s::text))
         and (%(after_name)s::text is null
             or (lower(name), id) > (%(after_name)s::text, %(after_id)s::text))
     order by lower(name), id

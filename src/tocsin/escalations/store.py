@@ -47,6 +47,10 @@ SELECT_POLICY_PAGE = """
             select from escalation_levels l join escalation_targets t on t.level_id = l.id
             where l.policy_id = escalation_policies.id and t.kind = 'user'
                 and t.target_id = any(%(user_ids)s)))
+        and (%(tag_id)s::text is null or exists (
+            select from taggings g
+            where g.kind = 'escalation_policy' and g.entity_id = escalation_policies.id
+                and g.tag_id = %(tag_id)s::text))
     order by case when %(descending)s then lower(name) end desc, lower(name), id
     limit %(limit)s offset %(offset)s
 """
@@ -69,6 +73,10 @@ COUNT_POLICIES = """
             select from escalation_levels l join escalation_targets t on t.level_id = l.id
             where l.policy_id = escalation_policies.id and t.kind = 'user'
                 and t.target_id = any(%(user_ids)s)))
+        and (%(tag_id)s::text is null or exists (
+            select from taggings g
+            where g.kind = 'escalation_policy' and g.entity_id = escalation_policies.id
+                and g.tag_id = %(tag_id)s::text))
 """
 LOCK_POLICY = """
     select id from escalation_policies where id = %(id)s and deleted_at is null for update

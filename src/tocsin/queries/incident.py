@@ -5,7 +5,7 @@ incident's service, and everything else asks for an id only.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -25,14 +25,12 @@ MAX_DELIVERIES = 200
 MAX_PAGES = 100
 MAX_EXPLAINED = 10
 MAX_MERGED = 50
-CHANGES_SHOWN = 5
-CHANGES_WITHIN = timedelta(days=1)
 PAST_SHOWN = 5
 PAST_KEYS = 10
-_FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 SELECT_HEAD = """
-    select i.id, i.number, i.title, i.status, i.urgency, i.body, i.test, i.created_at, i.changed_at,
+    select i.id, i.number, i.title, i.status, i.urgency, i.priority, i.body, i.test, i.created_at,
+        i.changed_at,
         i.acknowledged_at, i.resolved_at, i.snoozed_until, i.resolution, i.alert_count,
         i.open_alert_count, i.last_alert_at, i.service_id, s.name as service_name, p.team_id,
         i.escalation_policy_id as policy_id, o.name as policy_name, m.id as merged_id,
@@ -108,11 +106,6 @@ SELECT_MERGED_FROM = """
     where l.incident_id = %(id)s and l.kind = 'merge'
     order by i.number desc limit %(limit)s
 """
-SELECT_CHANGES = """
-    select id, summary, source, at, links from change_events
-    where service_id = %(service_id)s and at >= %(since)s and at < %(until)s
-    order by at desc, id desc limit %(limit)s
-"""
 # The newest earlier incidents that had an alert with one of these keys.
 SELECT_PAST = """
     select i.id, i.number, i.title, i.status, i.created_at, i.resolved_at, i.resolution,
@@ -141,6 +134,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     status: str
     urgency: str
+    priority: str | None
     body: str | None
     test: bool
     created_at: datetime
@@ -281,16 +275,6 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None
     resolution: str | None
     reason: str | None
-
-
-class ChangeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that was changed about the service around that time."""
-
-    id: str
-    summary: str
-    source: str | None
-    at: datetime
-    links: list[dict[str, Any]]
 
 
 async def head(tx: Tx, actor: Actor, incident_id: str) -> Head:
@@ -434,15 +418,3 @@ async def past(tx: Tx, head: Head, alerts: Sequence[AlertView]) -> list[Past]:
         "limit": PAST_SHOWN,
     }
     return await tx.all(Past, SELECT_PAST, asked)
-
-
-async def changes_before(tx: Tx, head: Head) -> list[ChangeLine]:
-    """What was changed about the service in the day before it opened, and since; newest first."""
-    until = head.resolved_at or _FAR
-    asked = {
-        "service_id": head.service_id,
-        "since": head.created_at - CHANGES_WITHIN,
-        "until": until,
-        "limit": CHANGES_SHOWN,
-    }
-    return await tx.all(ChangeLine, SELECT_CHANGES, asked)

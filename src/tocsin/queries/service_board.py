@@ -5,6 +5,7 @@ Every count stops at a bound, so a page costs the same in a storm.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -44,7 +45,7 @@ limit %(limit)s
 """
 
 SELECT_RECENT_CHANGES = """
-select id, summary, source, at from change_events
+select id, summary, source, at, links from change_events
 where service_id = %(id)s
 order by at desc, id desc
 limit %(limit)s
@@ -96,6 +97,7 @@ class RecentChange(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     source: str | None
     at: datetime
+    links: list[dict[str, Any]]
 
 
 class LastEvent(msgspec.Struct, frozen=True, kw_only=True):

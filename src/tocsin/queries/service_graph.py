@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from tocsin.accounts.access import Permission, allowed
+from tocsin.accounts.access import Permission, allowed, require_somewhere, visible_teams
 from tocsin.accounts.model import Actor
 from tocsin.catalog import actions as catalog
 from tocsin.catalog import graph
@@ -21,6 +21,7 @@ from tocsin.core.database import Tx
 
 COUNT_AT_MOST = 1000
 INCIDENTS_OF_EACH = 10
+MOST_CANDIDATES = 1000
 
 SELECT_OPEN_ON = """
     select w.id,
@@ -35,6 +36,21 @@ SELECT_OPEN_ON = """
         where i.service_id = w.id and i.status <> 'resolved' limit %(most)s
     ) o
     group by w.id
+"""
+
+# What a picker offers.
+SELECT_CANDIDATES = """
+    select kind, id, name from (
+        select 'business_service' as kind, id, name, team_id from business_services
+        where deleted_at is null
+        union all
+        select 'service', s.id, s.name, p.team_id
+        from services s join escalation_policies p on p.id = s.escalation_policy_id
+        where s.deleted_at is null
+    ) every
+    where (%(visible)s::text[] is null or team_id = any(%(visible)s::text[]))
+        and id <> all(%(without)s::text[])
+    order by kind, lower(name), id limit %(limit)s
 """
 
 SELECT_OPEN_INCIDENTS = """
@@ -153,10 +169,11 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
     """Every service that has a dependency, as far as the viewer may see them, worst first; `hidden`
-    is how many they may not see."""
+    is how many they may not see. `hot` are the dependencies over which an open incident spreads."""
 
     places: tuple[Place, ...]
     edges: tuple[Edge, ...]
+    hot: frozenset[Edge]
     hidden: int
 
 
@@ -232,6 +249,7 @@ async def around(tx: Tx, actor: Actor, id: str) -> Around:
 
 async def whole(tx: Tx, actor: Actor) -> Whole:
     """The whole graph. Four queries."""
+    require_somewhere(actor, Permission.VIEW)
     edges = [catalog.edge_of(one) for one in await catalog.all_dependencies(tx)]
     ids = list(dict.fromkeys(end for e in edges for end in (e.dependent, e.supporting)))
     nodes = await catalog.nodes_by_ids(tx, ids)
@@ -239,11 +257,25 @@ async def whole(tx: Tx, actor: Actor) -> Whole:
     hit = set(graph.reach(_origins(found), graph.upwards(edges)))
     places = _Places(actor, nodes, found, hit).of((id, None) for id in ids)
     seen = {place.node.id for place in places}
+    shown = tuple(e for e in edges if e.dependent in seen and e.supporting in seen)
     return Whole(
         places=places,
-        edges=tuple(e for e in edges if e.dependent in seen and e.supporting in seen),
+        edges=shown,
+        hot=frozenset(e for e in shown if e.supporting in hit),
         hidden=len(nodes) - len(seen),
     )
+
+
+async def candidates(tx: Tx, actor: Actor, without: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(kind, id, name) of what the actor may see and could be needed, business services first; at
+    most a thousand."""
+    visible = visible_teams(actor)
+    asked = {
+        "visible": None if visible is None else list(visible),
+        "without": list(without),
+        "limit": MOST_CANDIDATES,
+    }
+    return [(kind, id, name) for kind, id, name in await tx.tuples(SELECT_CANDIDATES, asked)]
 
 
 async def hit_business(tx: Tx, actor: Actor, service_id: str, priority: str | None) -> list[Place]:

@@ -2,8 +2,10 @@
 
 from tocsin.web import (
     audit_log,
+    business_services,
     components,
     deliveries,
+    dependencies,
     health,
     incident,
     incident_acts,
@@ -23,11 +25,13 @@ from tocsin.web import (
     service_acts,
     service_list,
     service_maintenance,
+    service_map,
     service_page,
     settings,
     setup,
     setup_reach,
     sign_in,
+    tags,
     teams,
 )
 from tocsin.web.page import Page
@@ -47,6 +51,9 @@ PAGES: tuple[Page, ...] = (
     *service_acts.PAGES,
     *service_maintenance.PAGES,
     *maintenance.PAGES,
+    *dependencies.PAGES,
+    *business_services.PAGES,
+    *service_map.PAGES,
     *policies.PAGES,
     *schedules_list.PAGES,
     *schedule_editor.PAGES,
@@ -54,6 +61,7 @@ PAGES: tuple[Page, ...] = (
     *schedule_acts.PAGES,
     *deliveries.PAGES,
     *teams.PAGES,
+    *tags.PAGES,
     *audit_log.PAGES,
     *settings.PAGES,
     *health.PAGES,

@@ -14,7 +14,7 @@ from tocsin.accounts.actions import STAKEHOLDERS
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.incidents import actions as incidents
-from tocsin.queries import choices, ladders
+from tocsin.queries import choices, ladders, related_changes, service_graph
 from tocsin.queries import incident as queries
 from tocsin.queries.incident import Head
 from tocsin.timeline import feed
@@ -27,6 +27,7 @@ from tocsin.web.visit import Visit
 PARTS = ("head", "ladder", "record", "updates")
 TIMELINE_SHOWN = 60
 MOST_NOTES = 100
+CHANGES_SHOWN = 8
 SHOWS = ("all", "people", "pages")
 
 
@@ -105,7 +106,7 @@ async def _record(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
     return {
         "alerts": alerts.items,
         "alerts_next": f"{base}?alerts={alerts.next}#alerts" if alerts.next else None,
-        "changes": await queries.changes_before(tx, head),
+        **await _around(tx, visit, head),
         "past": await queries.past(tx, head, alerts.items),
         "details": alert_details.lines,
         "links": alert_details.links,
@@ -116,6 +117,22 @@ async def _record(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "notes": await incidents.notes(tx, head.id, MOST_NOTES),
         "record_url": _record_url(visit, base),
     }
+
+
+async def _around(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
+    """What changed before it, and the business services that it hits while it is open."""
+    changes = await related_changes.of(
+        tx,
+        visit.actor,
+        head.service_id,
+        head.created_at,
+        until=head.resolved_at,
+        limit=CHANGES_SHOWN,
+    )
+    hits = []
+    if head.is_open:
+        hits = await service_graph.hit_business(tx, visit.actor, head.service_id, head.priority)
+    return {"changes": changes, "hits": hits}
 
 
 def _record_url(visit: Visit, base: str) -> str:

@@ -14,6 +14,7 @@ from tocsin.accounts.model import NewUser, Role
 from tocsin.core.errors import Invalid
 from tocsin.core.timezones import zone_names
 from tocsin.paging import actions as paging
+from tocsin.web import tag_cards
 from tocsin.web.oncall import proof
 from tocsin.web.page import Page, get, post
 from tocsin.web.visit import Visit
@@ -45,8 +46,9 @@ async def people(visit: Visit) -> Response:
     """Everybody, by name."""
     query, cursor = visit.query("q"), visit.query("cursor") or None
     async with visit.tx() as tx:
+        tagged = await tag_cards.wanted(tx, visit)
         found = await accounts.list_users(
-            tx, visit.actor, query=query, cursor=cursor, limit=PAGE_SIZE
+            tx, visit.actor, query=query, tag_id=tagged.id, cursor=cursor, limit=PAGE_SIZE
         )
         ids = [user.id for user in found.items]
         memberships = await accounts.memberships(tx, ids)
@@ -60,6 +62,7 @@ async def people(visit: Visit) -> Response:
         next=found.next,
         cursor=cursor,
         query=query,
+        tagged=tagged,
         teams={
             id: [teams[m.team_id] for m in members if m.team_id in teams]
             for id, members in memberships.items()

@@ -24,6 +24,8 @@ from tocsin.paging import actions as paging
 from tocsin.queries import people as people_queries
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.model import ScheduleHead
+from tocsin.tags import actions as tag_actions
+from tocsin.tags.model import TagKind
 from tocsin.web import rota
 from tocsin.web.oncall import MAX_POLICIES, MAX_SCHEDULES, duties_of, proof
 from tocsin.web.page import Page, get, post
@@ -109,6 +111,8 @@ async def _context(tx: Tx, visit: Visit, user: User) -> dict[str, Any]:
             else None
         ),
         "this_session": session_id(visit.session_token) if visit.session_token else "",
+        "tags": (await tag_actions.tags_of(tx, TagKind.USER, [user.id]))[user.id],
+        "may_tag": allowed(visit.actor, Permission.MANAGE_USERS),
         "has_password": await accounts.has_password(tx, user.id),
     }
 

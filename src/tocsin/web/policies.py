@@ -18,10 +18,13 @@ from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.escalations import actions as escalations
 from tocsin.escalations import ladder as rules
+from tocsin.escalations.actions import PolicyFilter
 from tocsin.escalations.model import Policy, Progress, Reason, Scene, Strategy
 from tocsin.queries import choices
 from tocsin.queries import policies as policy_queries
-from tocsin.web import policy_form, rota, words
+from tocsin.tags import actions as tag_actions
+from tocsin.tags.model import TagKind
+from tocsin.web import policy_form, rota, tag_cards, words
 from tocsin.web.page import Page, get, post
 from tocsin.web.policy_form import LevelDraft, PolicyDraft
 from tocsin.web.visit import Visit
@@ -52,8 +55,13 @@ async def policies(visit: Visit) -> Response:
     page = int(visit.query("page")) if visit.query("page").isdecimal() else 1
     page = min(max(page, 1), 1000)
     async with visit.tx() as tx:
+        tagged = await tag_cards.wanted(tx, visit)
         found = await escalations.list_policies(
-            tx, visit.actor, limit=PAGE_SIZE + 1, offset=(page - 1) * PAGE_SIZE, query=query
+            tx,
+            visit.actor,
+            limit=PAGE_SIZE + 1,
+            offset=(page - 1) * PAGE_SIZE,
+            wanted=PolicyFilter(query=query, tag_id=tagged.id),
         )
         more, shown = len(found) > PAGE_SIZE, found[:PAGE_SIZE]
         on_call = await rota.read(tx, visit.now, policies=shown)
@@ -63,6 +71,7 @@ async def policies(visit: Visit) -> Response:
         page={"title": "Escalation policies", "section": SECTION},
         board=[(policy, uses[policy.id], on_call.steps(policy)) for policy in shown],
         query=query,
+        tagged=tagged,
         number=page,
         more=more,
         may_add=allowed_somewhere(visit.actor, Permission.MANAGE_POLICIES),
@@ -81,6 +90,8 @@ async def _show(visit: Visit, *, problem: str | None = None, status: int = 200) 
         services = (await policy_queries.services_of(tx, [policy.id]))[policy.id]
         rungs, end = await _preview(tx, policy, on_call, visit.now)
         teams = await accounts.teams_by_ids(tx, [policy.team_id] if policy.team_id else [])
+        tags = (await tag_actions.tags_of(tx, TagKind.POLICY, [policy.id]))[policy.id]
+    manages = allowed(visit.actor, Permission.MANAGE_POLICIES, policy.team_id)
     return visit.render(
         "policies/page.html",
         status=status,
@@ -94,7 +105,9 @@ async def _show(visit: Visit, *, problem: str | None = None, status: int = 200) 
         problem=problem,
         team=teams.get(policy.team_id or ""),
         strategies=dict(STRATEGIES),
-        manages=allowed(visit.actor, Permission.MANAGE_POLICIES, policy.team_id),
+        manages=manages,
+        tags=tags,
+        may_tag=manages,
     )
 
 

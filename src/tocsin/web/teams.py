@@ -8,6 +8,9 @@ from tocsin.accounts.model import Member, TeamChange, TeamRole
 from tocsin.core.errors import Invalid, Refused
 from tocsin.queries import choices
 from tocsin.queries.choices import Choice
+from tocsin.tags import actions as tag_actions
+from tocsin.tags.model import TagKind
+from tocsin.web import tag_cards
 from tocsin.web.page import Page, get, post
 from tocsin.web.visit import Visit
 
@@ -53,8 +56,9 @@ async def _list(
 ) -> Response:
     query, cursor = visit.query("q"), visit.query("cursor") or None
     async with visit.tx() as tx:
+        tagged = await tag_cards.wanted(tx, visit)
         found = await accounts.list_teams(
-            tx, visit.actor, query=query, cursor=cursor, limit=PAGE_SIZE
+            tx, visit.actor, query=query, tag_id=tagged.id, cursor=cursor, limit=PAGE_SIZE
         )
         own = await accounts.teams_of(tx, visit.viewer.id)
     return visit.render(
@@ -65,6 +69,7 @@ async def _list(
         next=found.next,
         cursor=cursor,
         query=query,
+        tagged=tagged,
         own=own,
         errors=errors or {},
         values=values or {},
@@ -96,6 +101,7 @@ async def _show(
         people: list[Choice] = []
         if manages:
             people = [one for one in await choices.people(tx) if one.id not in users]
+        tags = (await tag_actions.tags_of(tx, TagKind.TEAM, [team.id]))[team.id]
     return visit.render(
         "teams/page.html",
         status=status,
@@ -110,6 +116,8 @@ async def _show(
         problem=problem,
         team_roles=TEAM_ROLES,
         manages=manages,
+        tags=tags,
+        may_tag=manages,
     )
 
 

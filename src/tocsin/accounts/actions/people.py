@@ -135,6 +135,7 @@ async def list_users(
     *,
     query: str | None = None,
     team_ids: Sequence[str] | None = None,
+    tag_id: str | None = None,
     cursor: str | None = None,
     offset: int = 0,
     limit: int = 25,
@@ -149,6 +150,7 @@ async def list_users(
         {
             "query": query or None,
             "team_ids": None if team_ids is None else list(team_ids),
+            "tag_id": tag_id,
             "after_name": after_name,
             "after_id": after_id,
             "offset": offset,

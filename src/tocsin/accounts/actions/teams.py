@@ -97,6 +97,7 @@ async def list_teams(
     actor: Actor,
     *,
     query: str | None = None,
+    tag_id: str | None = None,
     cursor: str | None = None,
     offset: int = 0,
     limit: int = 25,
@@ -111,6 +112,7 @@ async def list_teams(
         {
             "query": query or None,
             "team_ids": None if visible is None else list(visible),
+            "tag_id": tag_id,
             "after_name": after_name,
             "after_id": after_id,
             "offset": offset,

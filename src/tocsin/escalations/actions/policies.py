@@ -87,11 +87,12 @@ async def get_policy(tx: Tx, actor: Actor, policy_id: str) -> Policy:
 
 class PolicyFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which policies a list shows; None does not restrict. `query` is part of a name, `user_ids`
-    are targets of a level."""
+    are targets of a level, `tag_id` is a tag that they carry."""
 
     query: str | None = None
     team_ids: Sequence[str] | None = None
     user_ids: Sequence[str] | None = None
+    tag_id: str | None = None
 
 
 async def list_policies(
@@ -130,6 +131,7 @@ def _filter(actor: Actor, wanted: PolicyFilter) -> dict[str, Any]:
         "teams": None if teams is None else list(teams),
         "team_ids": None if wanted.team_ids is None else list(wanted.team_ids),
         "user_ids": None if wanted.user_ids is None else list(wanted.user_ids),
+        "tag_id": wanted.tag_id,
     }
 
 
