@@ -60,6 +60,7 @@ async def world(fresh_dsn: str, tmp_path: Any) -> AsyncIterator[World]:
         await made.person("ann", role=Role.OWNER)
         await made.person("bob")
         await made.service("shop", [["bob"]])
+        await made.service("till", [["bob"]])
         made.program.api.limiter = RequestLimiter(1_000_000)
         await made.trigger("shop", "disk")
         made["bob"].expects_page("disk")
@@ -89,7 +90,19 @@ async def names(world: World, admin: Client) -> dict[str, str]:
     methods = await admin.get(f"/users/{user}/contact_methods")
     service = world.services["shop"]
     shown = await admin.get(f"/services/{service.id}")
+    grouped = await admin.post(
+        "/alert_grouping_settings",
+        {
+            "alert_grouping_setting": {
+                "type": "time",
+                "config": {"timeout": 60},
+                "services": [reference("service", service.id)],
+            }
+        },
+    )
     return {
+        "/alert_grouping_settings": grouped["alert_grouping_setting"]["id"],
+        "till": world.services["till"].id,
         "user_id": user,
         "entity_type": "users",
         "/{entity_type}": user,
@@ -142,6 +155,11 @@ def whole_bodies(known: dict[str, str]) -> dict[str, dict[str, Any]]:
         "integration": {"type": "events_api_v2_inbound_integration"},
         "escalation_policy": {"name": "Ops", "escalation_rules": [rule]},
         "schedule": {"name": "Days", "time_zone": "Etc/UTC", "schedule_layers": [layer]},
+        "alert_grouping_setting": {
+            "type": "time",
+            "config": {"timeout": 60},
+            "services": [{"id": known["till"]}],
+        },
         "incident": {"title": "x", "service": {"id": known["service_id"]}},
         "maintenance_window": {
             "start_time": "2030-01-01T00:00:00Z",
