@@ -8,15 +8,15 @@ from tests.support.world import World
 from tocsin.core.database import Tx
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.actions import NewRequest
-from tocsin.incidents.responders import Target, TargetKind, Wanted
+from tocsin.incidents.responders import AskKind, Target, Wanted
 
 
 def person(world: World, name: str) -> Wanted:
-    return Wanted(TargetKind.USER, world[name].user.id)
+    return Wanted(AskKind.USER, world[name].user.id)
 
 
 def policy(world: World, service: str) -> Wanted:
-    return Wanted(TargetKind.POLICY, world.services[service].escalation_policy_id)
+    return Wanted(AskKind.POLICY, world.services[service].escalation_policy_id)
 
 
 async def asks(world: World, who: str, title: str, *targets: Wanted, message: str = "") -> None:

@@ -25,6 +25,8 @@ from tocsin.suppression import actions as suppression
 from tocsin.suppression.model import NewWindow
 from tocsin.tags import actions as tags
 from tocsin.tags.model import Naming, TagKind
+from tocsin.webhooks import actions as webhooks
+from tocsin.webhooks.model import FilterType, NewSubscription
 
 RELATIONS = ("none", "observer", "responder", "manager", "elsewhere")
 INSERT_SESSION = """
@@ -104,6 +106,7 @@ async def set_scene(world: World) -> Scene:
         scene.ids[name] = world[name].user.id
     await _teams(world, scene)
     await _things(world, scene)
+    await _webhook(world, scene)
     await _graph(world, scene)
     await _personal(world, scene)
     await _incidents(world, scene)
@@ -184,6 +187,23 @@ async def _things(world: World, scene: Scene) -> None:
         )
     world.keys["service"] = ids["service_key"]
     world.program.door.forget()
+
+
+async def _webhook(world: World, scene: Scene) -> None:
+    """One that listens to the team, with two secrets, and one that listens to everything."""
+    now, ids, box = world.clock.now(), scene.ids, world.program.secret_box
+    async with world.database.transaction() as tx:
+        new = NewSubscription(
+            url="https://hooks.example.com/in",
+            events=("incident.triggered",),
+            filter_type=FilterType.TEAM,
+            filter_id=ids["team"],
+        )
+        webhook, _ = await webhooks.create(tx, SYSTEM, box, new, now)
+        secret, _ = await webhooks.add_secret(tx, SYSTEM, box, webhook.id, now)
+        ids["webhook"], ids["webhook_secret"] = webhook.id, secret.id
+        whole = NewSubscription(url=new.url, events=new.events)
+        ids["whole_webhook"] = (await webhooks.create(tx, SYSTEM, box, whole, now))[0].id
 
 
 async def _graph(world: World, scene: Scene) -> None:

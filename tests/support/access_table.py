@@ -590,6 +590,45 @@ GRAPH: Routes = {
         act(f"{POLICIES}/{{policy}}/tags", "manages", {"add": "drill"}),
     ),
 }
+HOOK, WHOLE = "/app/webhooks/{webhook}", "/app/webhooks/{whole_webhook}"
+HOOK_FORM = {
+    "url": "https://hooks.example.com/drill",
+    "listens": "team:{team}",
+    "events": "incident.resolved",
+    "active": "1",
+}
+OFF = "update webhook_subscriptions set disabled_at = created_at, disabled_reason = 'drill'"
+WEBHOOKS: Routes = {
+    ("GET", "/app/webhooks"): (look("/app/webhooks", "sees somewhere"),),
+    ("GET", "/app/webhooks/new"): (look("/app/webhooks/new", "manages somewhere"),),
+    ("POST", "/app/webhooks/new"): (
+        act("/app/webhooks/new", "manages", HOOK_FORM, status=200),
+        act("/app/webhooks/new", "administers", {**HOOK_FORM, "listens": "account"}, status=200),
+    ),
+    ("GET", "/app/webhooks/{id}"): (
+        look(HOOK, "sees", unseen=404),
+        look(WHOLE, "sees everywhere", unseen=404),
+    ),
+    ("POST", "/app/webhooks/{id}"): (
+        act(HOOK, "manages", HOOK_FORM, unseen=404),
+        act(HOOK, "administers", {**HOOK_FORM, "listens": "account"}, unseen=404),
+        act(WHOLE, "administers", {**HOOK_FORM, "listens": "account"}, unseen=404),
+    ),
+    ("POST", "/app/webhooks/{id}/enable"): (
+        act(f"{HOOK}/enable", "manages", unseen=404, before=OFF),
+    ),
+    ("POST", "/app/webhooks/{id}/ping"): (act(f"{HOOK}/ping", "manages", unseen=404),),
+    ("POST", "/app/webhooks/{id}/secrets"): (
+        act(f"{HOOK}/secrets", "manages", status=200, unseen=404),
+    ),
+    ("POST", "/app/webhooks/{id}/secrets/{secret_id}/remove"): (
+        act(f"{HOOK}/secrets/{{webhook_secret}}/remove", "manages", unseen=404),
+    ),
+    ("POST", "/app/webhooks/{id}/delete"): (
+        act(f"{HOOK}/delete", "manages", unseen=404),
+        act(f"{WHOLE}/delete", "administers", unseen=404),
+    ),
+}
 INSTALLATION: Routes = {
     ("GET", "/app/health"): (look("/app/health", "sees everywhere"),),
     ("POST", "/app/health/events/try-again"): (act("/app/health/events/try-again", "administers"),),
@@ -752,6 +791,7 @@ TABLE: Routes = {
     **LADDERS,
     **TEAMS,
     **GRAPH,
+    **WEBHOOKS,
     **INSTALLATION,
     **PEOPLE,
 }

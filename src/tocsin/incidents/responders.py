@@ -27,7 +27,7 @@ MAX_MESSAGE = 1000
 MAX_ANSWER_NOTE = 300
 
 
-class TargetKind(StrEnum):
+class AskKind(StrEnum):
     """Whom a request may name."""
 
     USER = "user"
@@ -82,7 +82,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Wanted(msgspec.Struct, frozen=True):
     """One target as a caller names it."""
 
-    kind: TargetKind
+    kind: AskKind
     id: str
 
 
@@ -92,7 +92,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     request_id: str
     incident_id: str
-    kind: TargetKind
+    kind: AskKind
     target_id: str
     label: str
     state: State

@@ -84,10 +84,15 @@ class Pace(StrEnum):
     FREE = "free"
     TOO_FAST = "too_many_updates_at_once"
     TOO_MANY = "too_many_updates"
+    SAID_ALREADY = "said_already"
+    """A second press, or a client that tries again: people are not mailed the same thing twice."""
 
 
-def pace(recent: int, total: int) -> Pace:
-    """`recent` counts the updates of the last `BURST_WITHIN`, `total` all of the incident's."""
+def pace(recent: int, total: int, *, same: bool) -> Pace:
+    """`recent` counts the updates of the last `BURST_WITHIN`, `total` all of the incident's; `same`
+    says that the newest of the recent ones says exactly this."""
+    if same:
+        return Pace.SAID_ALREADY
     if total >= MAX_UPDATES:
         return Pace.TOO_MANY
     return Pace.TOO_FAST if recent >= BURST else Pace.FREE

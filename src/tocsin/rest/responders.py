@@ -6,7 +6,7 @@ import msgspec
 
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.actions import NewRequest, Roster
-from tocsin.incidents.responders import Asked, Request, State, Target, TargetKind, Wanted
+from tocsin.incidents.responders import Asked, AskKind, Request, State, Target, Wanted
 from tocsin.rest.call import Call, Given, convert
 from tocsin.rest.errors import invalid
 from tocsin.rest.resource import Operation, Ref
@@ -14,10 +14,10 @@ from tocsin.rest.resource import Operation, Ref
 TAG = "Incidents"
 TARGETS = "responder_request_targets"
 KINDS = {
-    "user": TargetKind.USER,
-    "user_reference": TargetKind.USER,
-    "escalation_policy": TargetKind.POLICY,
-    "escalation_policy_reference": TargetKind.POLICY,
+    "user": AskKind.USER,
+    "user_reference": AskKind.USER,
+    "escalation_policy": AskKind.POLICY,
+    "escalation_policy_reference": AskKind.POLICY,
 }
 # On the wire whatever ended without an answer was cancelled by a user.
 STATES = {State.CANCELLED: "user_cancelled"}

@@ -6,11 +6,13 @@ Each act is a plain form, listed in `ACTS` and carried out by `incident_acts`.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from markupsafe import Markup
+
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.actions import NewRequest
-from tocsin.incidents.responders import MAX_MESSAGE, Answer, TargetKind, Wanted
+from tocsin.incidents.responders import MAX_MESSAGE, Answer, AskKind, Wanted
 from tocsin.incidents.status_updates import MAX_MESSAGE as MAX_UPDATE
 from tocsin.incidents.status_updates import MAX_SUBJECT, NewUpdate, SubscriberKind
 from tocsin.queries import responders as queries
@@ -22,7 +24,7 @@ Said = tuple[str, bool]
 Act = Callable[[Tx, Visit, str], Awaitable[Said]]
 UPDATES_SHOWN = 10
 FOLLOWERS_SHOWN = 50
-TARGETS = {"user": TargetKind.USER, "policy": TargetKind.POLICY}
+TARGETS = {"user": AskKind.USER, "policy": AskKind.POLICY}
 FOLLOWERS = {"user": SubscriberKind.USER, "team": SubscriberKind.TEAM}
 
 
@@ -42,6 +44,8 @@ async def updates(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "updates": await incidents.status_updates(tx, visit.actor, head.id, UPDATES_SHOWN),
         "followers": followers[:FOLLOWERS_SHOWN],
         "follower_count": len(followers),
+        # core.rich_text has left nothing in it but running text and links.
+        "rich": Markup,
         "follows": await incidents.follows(tx, head.id, visit.viewer.id),
         "most_update": MAX_UPDATE,
         "most_subject": MAX_SUBJECT,

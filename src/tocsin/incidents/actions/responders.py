@@ -29,11 +29,11 @@ from tocsin.incidents.responders import (
     MAX_TARGETS,
     Answer,
     Asked,
+    AskKind,
     Reason,
     Request,
     State,
     Target,
-    TargetKind,
     Wanted,
     ended,
 )
@@ -88,8 +88,8 @@ async def ask_responders(
             "too_many_requests", f"an incident has at most {MAX_REQUESTS} responder requests"
         )
     requester = await _requester(tx, actor, new.requester_id)
-    users = await _people(tx, [one.id for one in new.targets if one.kind is TargetKind.USER])
-    policies = await _policies(tx, [one.id for one in new.targets if one.kind is TargetKind.POLICY])
+    users = await _people(tx, [one.id for one in new.targets if one.kind is AskKind.USER])
+    policies = await _policies(tx, [one.id for one in new.targets if one.kind is AskKind.POLICY])
     request = Request(
         id=ids.new("Q", now),
         incident_id=incident_id,
@@ -106,7 +106,7 @@ async def ask_responders(
     climbing = []
     for target in made:
         crew.put(target)
-        if target.kind is TargetKind.POLICY:
+        if target.kind is AskKind.POLICY:
             climbing.append(target)
         elif target.target_id in crew.joined(incident_id):
             crew.put(ended(target, State.JOINED, Reason.ALREADY_JOINED, now))
@@ -332,7 +332,7 @@ def _target(
         reason=Reason.ASKED.value,
         changed_at=request.at,
     )
-    if wanted.kind is TargetKind.USER:
+    if wanted.kind is AskKind.USER:
         return structs.replace(target, label=users[wanted.id].name)
     ladder = policies[wanted.id]
     return structs.replace(target, label=ladder.policy_name, ladder=ladder)

@@ -77,12 +77,16 @@ async def publish_update(
 ) -> StatusUpdate:
     """Write a status update and mail it once to everybody who follows; on resolved incidents too.
 
-    Raises Refused("too_many_updates_at_once", "too_many_updates", "too_many_recipients").
+    Raises Refused("said_already", "too_many_updates_at_once", "too_many_updates",
+    "too_many_recipients").
     """
     await incident_store.lock(tx, [incident_id])
     sent = await preview_update(tx, actor, incident_id, new)
     incident, _ = await _seen(tx, actor, incident_id)
-    _refuse(rules.pace(*await store.count_updates(tx, incident_id, now - BURST_WITHIN)))
+    recent, total = await store.count_updates(tx, incident_id, now - BURST_WITHIN)
+    newest = await store.updates(tx, incident_id, 1 if recent else 0)
+    same = any(_says(one) == (sent.subject, sent.message, sent.html) for one in newest)
+    _refuse(rules.pace(recent, total, same=same))
     if sent.recipients > MAX_RECIPIENTS:
         raise Refused(
             "too_many_recipients",
@@ -212,7 +216,13 @@ def _html(new: NewUpdate) -> str:
     return rich_text.from_markdown(new.message)
 
 
+def _says(update: StatusUpdate) -> tuple[str, str, str]:
+    return update.subject, update.message, update.html
+
+
 def _refuse(pace: Pace) -> None:
+    if pace is Pace.SAID_ALREADY:
+        raise Refused(pace.value, "exactly this was posted a moment ago, and is not mailed twice")
     if pace is Pace.TOO_FAST:
         minutes = int(BURST_WITHIN.total_seconds() // 60)
         raise Refused(

@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.core.database import Tx
 from tocsin.escalations.model import Ladder, Progress
-from tocsin.incidents.responders import Asked, Request, State, Target, TargetKind
+from tocsin.incidents.responders import Asked, AskKind, Request, State, Target
 
 INSERT_REQUEST = """
     insert into responder_requests (id, incident_id, requester_id, requester_label, message, at)
@@ -143,7 +143,7 @@ def _target(row: tuple[Any, ...]) -> Target:
         id=row[0],
         request_id=row[1],
         incident_id=row[2],
-        kind=TargetKind(row[3]),
+        kind=AskKind(row[3]),
         target_id=row[4],
         label=row[5],
         state=State(row[6]),
