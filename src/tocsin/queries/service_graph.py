@@ -198,12 +198,16 @@ async def impacts(tx: Tx, actor: Actor, ids: Sequence[str]) -> dict[str, Impact]
     matter = await _matter(tx)
     found = await _open_on(tx, nodes, matter)
     incidents = await _incidents(tx, actor, [nodes[id] for id in found], matter)
-    return {id: _impact(actor, id, down, nodes, found, incidents) for id in ids}
+    return {
+        id: _impact(actor, id, down=down, nodes=nodes, open=found, incidents=incidents)
+        for id in ids
+    }
 
 
 def _impact(
     actor: Actor,
     id: str,
+    *,
     down: graph.Neighbours,
     nodes: Mapping[str, Node],
     open: Mapping[str, OpenOn],
@@ -242,7 +246,7 @@ async def around(tx: Tx, actor: Actor, id: str) -> Around:
     return Around(
         depends_on=places.of((d.supporting_id, d) for d in known if d.dependent_id == id),
         used_by=places.of((d.dependent_id, d) for d in known if d.supporting_id == id),
-        impact=_impact(actor, id, down, nodes, found, incidents),
+        impact=_impact(actor, id, down=down, nodes=nodes, open=found, incidents=incidents),
         spreads_to=places.of((one, None) for one in spreads if one != id),
     )
 
