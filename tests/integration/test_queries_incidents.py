@@ -38,14 +38,15 @@ insert into contact_methods (id, user_id, channel, label, address_sealed, addres
     select 'PC' || lpad(n::text, 6, '0'), 'P' || lpad(n::text, 7, '0'), 'email', 'Work', 'x', 'x',
         '2026-01-01Z' from generate_series(1, 50) n;
 insert into incidents (id, number, service_id, escalation_policy_id, title, status, urgency,
-        created_at, changed_at, alert_count)
+        created_at, changed_at, alert_count, priority)
     select 'Q' || lpad(n::text, 9, '0'), n, 'PS' || lpad((n % 200 + 1)::text, 6, '0'),
         'PP' || lpad((n % 20 + 1)::text, 6, '0'), 'Thing ' || n || ' is wrong',
         case when n % 333 = 0 then 'triggered' when n % 200 = 0 then 'acknowledged'
             else 'resolved' end,
         case when n % 3 = 0 then 'low' else 'high' end,
         '2026-01-01Z'::timestamptz + n * interval '10 s',
-        '2026-01-01Z'::timestamptz + n * interval '10 s', 1
+        '2026-01-01Z'::timestamptz + n * interval '10 s', 1,
+        case when n % 37 = 0 then 'P' || n / 37 % 5 + 1 end
     from generate_series(1, {ROWS}) n;
 insert into assignments (incident_id, user_id, at)
     select id, 'P' || lpad((number % 50 + 1)::text, 7, '0'), created_at
@@ -119,6 +120,10 @@ LIST: dict[str, Any] = {
     "mine": None,
     "words": None,
     "number": None,
+    "priority": None,
+    "priorities": None,
+    "unmarked": False,
+    "since": None,
     "limit": 26,
 }
 STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -131,6 +136,10 @@ STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("open, words", incidents.SELECT_OPEN, {**LIST, "status": "acknowledged", "words": "99 is"}),
     ("resolved", incidents.SELECT_RESOLVED, LIST),
+    ("open P2", incidents.SELECT_OPEN, {**LIST, "status": "triggered", "priority": "P2"}),
+    ("resolved P2", incidents.SELECT_RESOLVED, {**LIST, "priority": "P2"}),
+    ("resolved, P1 or P2", incidents.SELECT_RESOLVED, {**LIST, "priorities": ["P1", "P2"]}),
+    ("resolved, unmarked", incidents.SELECT_RESOLVED, {**LIST, "unmarked": True}),
     ("resolved, service", incidents.SELECT_RESOLVED, {**LIST, "service_ids": ["PS000007"]}),
     ("resolved, words", incidents.SELECT_RESOLVED, {**LIST, "words": "9 is wrong"}),
     ("counts", incidents.SELECT_COUNTS, {"visible": None, "user_id": "P0000001", "most": 100}),
@@ -233,6 +242,33 @@ async def test_pages_follow_each_other_without_a_hole(database: Database) -> Non
     assert len(seen) == 300 + 500 - ROWS // (333 * 200)
     assert seen == sorted(seen, reverse=True)
     assert len(set(seen)) == len(seen)
+
+
+async def test_by_priority_what_matters_most_comes_first(database: Database) -> None:
+    services = tuple(f"PS000{37 * n + 1:03}" for n in range(1, 6))
+    wanted = Filter(statuses=incidents.STATUSES, by_priority=True, service_ids=services)
+    seen: list[incidents.Row] = []
+    cursor = None
+    async with database.transaction() as tx:
+        while True:
+            found = await incidents.page(tx, OWNER, wanted, cursor=cursor, limit=100)
+            seen += found.items
+            cursor = found.next
+            if cursor is None:
+                break
+        some = Filter(statuses=incidents.STATUSES, priorities=("P1", "P3"))
+        marked = await incidents.page(tx, OWNER, some, limit=100)
+        both = Filter(statuses=incidents.STATUSES, priorities=("P3",), by_priority=True)
+        only = await incidents.page(tx, OWNER, both, limit=100)
+    assert len(seen) == len({row.id for row in seen}) == 5 * ROWS // 200
+    ranks = [
+        (row.priority or "P9", incidents.STATUSES.index(row.status), -row.created_at.timestamp())
+        for row in seen
+    ]
+    assert ranks == sorted(ranks)
+    assert {row.priority for row in seen} == {None, "P1", "P2", "P3", "P4", "P5"}
+    assert {row.priority for row in marked.items} == {"P1", "P3"}
+    assert {row.priority for row in only.items} == {"P3"}
 
 
 async def test_a_page_may_hold_the_end_of_one_status_and_the_start_of_the_next(

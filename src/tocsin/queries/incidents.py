@@ -15,10 +15,13 @@ from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.core.pages import Page, checked_limit, page_of, read_cursor, write_cursor
+from tocsin.incidents.model import Priority
 from tocsin.queries.choices import Choice
+from tocsin.queries.incident_search import PLAN_FOR_VALUES
 
 COUNT_AT_MOST = 100
 STATUSES = ("triggered", "acknowledged", "resolved")
+PRIORITIES = tuple(str(priority) for priority in Priority)
 # Every real row sorts before these, so the first page needs no statement of its own.
 _NEWEST = datetime(9999, 1, 1, tzinfo=UTC)
 _LAST_ID = "~"
@@ -26,6 +29,7 @@ _LAST_ID = "~"
 SELECT_OPEN = """
     select i.id, i.number, i.title, i.status, i.urgency, i.service_id, s.name as service_name,
         i.created_at, i.acknowledged_at, i.resolved_at, i.snoozed_until, i.alert_count, i.test,
+        i.priority,
         (select min(t.due_at) from incident_timers t
             where t.incident_id = i.id and t.kind in ('acknowledgement_timeout', 'snooze')
         ) as returns_at
@@ -35,6 +39,10 @@ SELECT_OPEN = """
     where i.status <> 'resolved' and i.status = %(status)s
         and (i.created_at, i.id) < (%(after_at)s, %(after_id)s)
         and (%(urgency)s::text is null or i.urgency = %(urgency)s)
+        and (%(priority)s::text is null or i.priority = %(priority)s)
+        and (%(priorities)s::text[] is null or i.priority = any(%(priorities)s))
+        and (not %(unmarked)s or i.priority is null)
+        and (%(since)s::timestamptz is null or i.created_at >= %(since)s)
         and (%(service_ids)s::text[] is null or i.service_id = any(%(service_ids)s))
         and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))
         and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
@@ -48,13 +56,17 @@ SELECT_OPEN = """
 SELECT_RESOLVED = """
     select i.id, i.number, i.title, i.status, i.urgency, i.service_id, s.name as service_name,
         i.created_at, i.acknowledged_at, i.resolved_at, i.snoozed_until, i.alert_count, i.test,
-        null::timestamptz as returns_at
+        i.priority, null::timestamptz as returns_at
     from incidents i
     join services s on s.id = i.service_id
     join escalation_policies p on p.id = s.escalation_policy_id
     where i.status = 'resolved'
         and (i.created_at, i.id) < (%(after_at)s, %(after_id)s)
         and (%(urgency)s::text is null or i.urgency = %(urgency)s)
+        and (%(priority)s::text is null or i.priority = %(priority)s)
+        and (%(priorities)s::text[] is null or i.priority = any(%(priorities)s))
+        and (not %(unmarked)s or i.priority is null)
+        and (%(since)s::timestamptz is null or i.created_at >= %(since)s)
         and (%(service_ids)s::text[] is null or i.service_id = any(%(service_ids)s))
         and (%(team_ids)s::text[] is null or p.team_id = any(%(team_ids)s))
         and (%(visible)s::text[] is null or p.team_id = any(%(visible)s))
@@ -112,8 +124,8 @@ SELECT_LAST_PROOF = """
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which incidents a list shows; what is empty does not restrict. `words` is part of a title,
-    or a number with or without its sign."""
+    """Which incidents a list shows, and in which order; what is empty does not restrict. `words` is
+    part of a title, or a number with or without its sign; `since` is the earliest creation."""
 
     statuses: tuple[str, ...] = ("triggered", "acknowledged")
     urgency: str | None = None
@@ -121,6 +133,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     team_ids: tuple[str, ...] = ()
     mine: bool = False
     words: str = ""
+    priorities: tuple[str, ...] = ()
+    by_priority: bool = False
+    since: datetime | None = None
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +154,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     snoozed_until: datetime | None
     alert_count: int
     test: bool
+    priority: str | None
     returns_at: datetime | None
 
 
@@ -158,52 +174,88 @@ class Proof(msgspec.Struct, frozen=True):
     engine_at: datetime | None
 
 
+class Leg(msgspec.Struct, frozen=True):
+    """A stretch of the list that one index has in order: a status, of one priority, of none
+    (`unmarked`), or of any."""
+
+    status: str
+    priority: str | None = None
+    unmarked: bool = False
+
+    @property
+    def name(self) -> str:
+        """As a cursor names it."""
+        return f"{self.status}.{'-' if self.unmarked else self.priority or ''}"
+
+
+def legs(wanted: Filter) -> list[Leg]:
+    """The stretches of the list in order. By priority, what has none comes last. Pure."""
+    statuses = [
+        status
+        for status in STATUSES
+        if status in wanted.statuses and not (wanted.mine and status == "resolved")
+    ]
+    if not wanted.by_priority:
+        return [Leg(status) for status in statuses]
+    marked = [p for p in PRIORITIES if not wanted.priorities or p in wanted.priorities]
+    found = [Leg(status, priority) for priority in marked for status in statuses]
+    if not wanted.priorities:
+        found += [Leg(status, unmarked=True) for status in statuses]
+    return found
+
+
 async def page(
     tx: Tx, actor: Actor, wanted: Filter, *, cursor: str | None = None, limit: int = 25
 ) -> Page[Row]:
-    """One page: triggered first, then acknowledged, then resolved, each newest first."""
+    """One page: triggered first, then acknowledged, then resolved, each newest first; by priority
+    the same within each priority."""
     require_somewhere(actor, Permission.VIEW)
-    after_status, after_at, after_id = _start(cursor)
+    way = legs(wanted)
+    start, after_at, after_id = _start(cursor, way)
     params = _params(actor, wanted)
+    await tx.value(PLAN_FOR_VALUES)
     rows: list[Row] = []
-    for status in STATUSES:
-        if status not in wanted.statuses or (wanted.mine and status == "resolved"):
-            continue
-        if after_status is not None and STATUSES.index(status) < STATUSES.index(after_status):
-            continue
-        follows = status == after_status
-        rows += await tx.all(
+    of: dict[str, str] = {}
+    for number, leg in enumerate(way[start:]):
+        follows = number == 0 and cursor is not None
+        found = await tx.all(
             Row,
-            SELECT_RESOLVED if status == "resolved" else SELECT_OPEN,
+            SELECT_RESOLVED if leg.status == "resolved" else SELECT_OPEN,
             {
                 **params,
-                "status": status,
+                "status": leg.status,
+                "priority": leg.priority,
+                "unmarked": leg.unmarked,
                 "after_at": after_at if follows else _NEWEST,
                 "after_id": after_id if follows else _LAST_ID,
                 "limit": checked_limit(limit) + 1 - len(rows),
             },
         )
+        rows += found
+        of |= {row.id: leg.name for row in found}
         if len(rows) > limit:
             break
-    return page_of(rows, limit, lambda row: (row.status, row.created_at.isoformat(), row.id))
+    return page_of(rows, limit, lambda row: (of[row.id], row.created_at.isoformat(), row.id))
 
 
 def cursor_after(row: Row) -> str:
-    """The cursor of the page that follows this row."""
-    return write_cursor(row.status, row.created_at.isoformat(), row.id)
+    """The cursor of the page that follows this row, newest first."""
+    return write_cursor(Leg(row.status).name, row.created_at.isoformat(), row.id)
 
 
-def _start(cursor: str | None) -> tuple[str | None, datetime, str]:
-    status, at, id = read_cursor(cursor, 3)
-    if status is None or at is None or id is None:
-        return None, _NEWEST, _LAST_ID
+def _start(cursor: str | None, way: Sequence[Leg]) -> tuple[int, datetime, str]:
+    """The leg in which the page begins, and after which row of it."""
+    name, at, id = read_cursor(cursor, 3)
+    if name is None or at is None or id is None:
+        return 0, _NEWEST, _LAST_ID
     try:
         after = datetime.fromisoformat(at)
     except ValueError:
         raise Invalid("cursor", "is not one this server gave out") from None
-    if status not in STATUSES or after.tzinfo is None:
+    names = [leg.name for leg in way]
+    if name not in names or after.tzinfo is None:
         raise Invalid("cursor", "is not one this server gave out")
-    return status, after, id
+    return names.index(name), after, id
 
 
 def _params(actor: Actor, wanted: Filter) -> dict[str, object]:
@@ -212,6 +264,8 @@ def _params(actor: Actor, wanted: Filter) -> dict[str, object]:
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= 18
     return {
         "urgency": wanted.urgency,
+        "priorities": list(wanted.priorities) or None,
+        "since": wanted.since,
         "service_ids": list(wanted.service_ids) or None,
         "team_ids": list(wanted.team_ids) or None,
         "visible": _visible(actor),

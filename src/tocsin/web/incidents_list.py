@@ -1,5 +1,6 @@
 """The list of incidents, opening one by hand, and acting on several at once."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,10 +11,10 @@ from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, NotFound, Refused
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.actions import Reassignment
-from tocsin.incidents.model import NewIncident, Urgency
+from tocsin.incidents.model import Conference, NewIncident, Priority, Urgency
 from tocsin.queries import choices, ladders
 from tocsin.queries import incidents as queries
-from tocsin.queries.incidents import COUNT_AT_MOST, Filter
+from tocsin.queries.incidents import COUNT_AT_MOST, PRIORITIES, Filter
 from tocsin.web import formats, ladder_words
 from tocsin.web.page import Page, get, post
 from tocsin.web.sign_in import local_path
@@ -22,6 +23,9 @@ from tocsin.web.visit import Visit
 LIST = "/app/incidents"
 PAGE_SIZE = 25
 MOST_NUMBER_DIGITS = 18
+WORDS_WITHIN = timedelta(days=30)
+# What stays in the address when something else is chosen.
+KEPT = ("view", "urgency", "priority", "service", "team", "mine", "q", "sort", "reach", "cursor")
 SNOOZES = ((1800, "30 min"), (3600, "1 h"), (14400, "4 h"), (28800, "8 h"), (86400, "1 day"))
 VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "open": ("Open", ("triggered", "acknowledged")),
@@ -86,7 +90,18 @@ def _filter(visit: Visit, view: str) -> Filter:
         team_ids=tuple(filter(None, visit.queries("team"))),
         mine=view == "mine" or visit.query("mine") == "1",
         words=visit.query("q")[:200],
+        priorities=tuple(p for p in PRIORITIES if p in visit.queries("priority")),
+        by_priority=visit.query("sort") == "priority",
+        since=_since(visit, view),
     )
+
+
+def _since(visit: Visit, view: str) -> datetime | None:
+    """How far back words are looked for: reading every title of a long history takes seconds, so
+    one asks for that by name. What is open is always looked at in whole."""
+    if not visit.query("q") or "resolved" not in VIEWS[view][1] or visit.query("reach") == "all":
+        return None
+    return visit.now - WORDS_WITHIN
 
 
 async def _rows(tx: Tx, visit: Visit, wanted: Filter, cursor: str | None) -> dict[str, Any]:
@@ -118,7 +133,16 @@ async def _whole(tx: Tx, visit: Visit, wanted: Filter) -> dict[str, Any]:
         "people": await choices.people(tx) if may_respond else [],
         "policies": await choices.policies(tx, visit.actor) if may_respond else [],
         "snoozes": SNOOZES,
-        "filtered": bool(wanted.urgency or wanted.service_ids or wanted.team_ids or wanted.words),
+        "filtered": bool(
+            wanted.urgency
+            or wanted.priorities
+            or wanted.service_ids
+            or wanted.team_ids
+            or wanted.words
+        ),
+        "all_priorities": PRIORITIES,
+        "reach_all": _address(visit, reach="all", cursor="") if wanted.since else None,
+        "words_days": WORDS_WITHIN.days,
     }
 
 
@@ -149,9 +173,7 @@ def _address(visit: Visit, **changes: str) -> str:
     kept = [
         (name, value)
         for name, value in visit.request.query_params.multi_items()
-        if name in ("view", "urgency", "service", "team", "mine", "q", "cursor")
-        and name not in changes
-        and value
+        if name in KEPT and name not in changes and value
     ]
     query = urlencode([*kept, *((n, v) for n, v in changes.items() if v)])
     return f"{LIST}?{query}" if query else LIST
@@ -191,7 +213,17 @@ async def new(visit: Visit) -> Response:
 
 async def create(visit: Visit) -> Response:
     """Open an incident by hand."""
-    names = ("service", "title", "urgency", "give", "policy", "body")
+    names = (
+        "service",
+        "title",
+        "urgency",
+        "priority",
+        "conference_number",
+        "conference_url",
+        "give",
+        "policy",
+        "body",
+    )
     values: dict[str, Any] = {name: visit.field(name) for name in names}
     values["people"] = visit.fields("people")
     try:
@@ -221,6 +253,8 @@ def _new_incident(values: dict[str, Any]) -> NewIncident:
         title=values["title"],
         body=values["body"] or None,
         urgency=Urgency(values["urgency"]) if values["urgency"] in ("high", "low") else None,
+        priority=Priority(values["priority"]) if values["priority"] in PRIORITIES else None,
+        conference=Conference(number=values["conference_number"], url=values["conference_url"]),
         assignee_ids=tuple(dict.fromkeys(values["people"])) if give == "people" else (),
         escalation_policy_id=values["policy"] if give == "policy" else None,
     )
@@ -286,6 +320,12 @@ async def _act(tx: Tx, visit: Visit, act: str, value: str, ids: list[str]) -> st
         to = reassignment(visit)
         await incidents.reassign(tx, actor, ids, to, now)
         return f"Reassigned {count}. Those who have it now are paged."
+    if act == "priority":
+        if value and value not in PRIORITIES:
+            raise Invalid("act", "names no priority: P1 to P5, or none")
+        marked = Priority(value) if value else None
+        await incidents.set_priority(tx, actor, ids, marked, now)
+        return f"{count} marked {value}." if value else f"Priority taken away from {count}."
     if act == "merge":
         # Without a number: into the oldest of those selected.
         typed = visit.field("into")
@@ -295,7 +335,7 @@ async def _act(tx: Tx, visit: Visit, act: str, value: str, ids: list[str]) -> st
             raise Invalid("merge", "select the incidents to merge besides the one they go into")
         merged = await incidents.merge(tx, actor, target, sources, now)
         return f"Merged {formats.plural(len(sources), 'incident')} into #{merged.number}."
-    raise Invalid("act", "is not one of acknowledge, resolve, snooze, reassign or merge")
+    raise Invalid("act", "is not one of acknowledge, resolve, snooze, reassign, priority or merge")
 
 
 def reassignment(visit: Visit) -> Reassignment:
