@@ -11,6 +11,8 @@ from tocsin.escalations.model import Reason as LadderReason
 from tocsin.escalations.model import SkipReason
 from tocsin.incidents.dedup import Verdict
 from tocsin.incidents.model import Reason
+from tocsin.incidents.responders import Reason as AskReason
+from tocsin.incidents.status_updates import Reason as UpdateReason
 from tocsin.paging.bundle import PlacingReason
 from tocsin.paging.catch_up import FoldReason
 from tocsin.paging.contact_rules import PlanReason
@@ -27,6 +29,9 @@ COVERED: list[tuple[Any, type[StrEnum]]] = [
     (words.because, LadderReason),
     (words.because, DeliveryReason),
     (words.because, PlanReason),
+    (words.because, AskReason),
+    (words.because, UpdateReason),
+    (words.detail, AskReason),
     (words.skipped, SkipReason),
     (words.delivery_reason, DeliveryReason),
     (words.delivery_state, DeliveryState),
@@ -74,6 +79,8 @@ def entry(kind: str, reason: str, actor: Actor, data: dict[str, Any] | None) -> 
 
 ANN = Actor(kind="person", id="P2", label="Ann Archer")
 TOOL = Actor(kind="integration", id="P3", label="Grafana")
+POLICY = {"target": {"name": "Database", "level": 2}}
+BOARD = {"subscribers": [{"name": "The board"}]}
 USERS = {"users": [{"id": "P4", "name": "Bob"}, {"id": "P5", "name": "Cy"}], "level": 2, "loop": 1}
 
 
@@ -90,6 +97,43 @@ USERS = {"users": [{"id": "P4", "name": "Bob"}, {"id": "P5", "name": "Cy"}], "le
         (Kind.RESOLVE, "merged", ANN, {"into": {"number": 7}}, "Merged into #7 by Ann", None),
         (Kind.SNOOZE, "snoozed_by_person", ANN, {"seconds": 3600}, "Snoozed for 1 h by Ann", None),
         (Kind.ANNOTATE, "note_added", ANN, {"content": "hi"}, "Note by Ann Archer", None),
+        (
+            Kind.RESPONDER_REQUEST,
+            "responder_asked",
+            ANN,
+            USERS,
+            "Ann Archer asked Bob and Cy",
+            None,
+        ),
+        (
+            Kind.RESPONDER_REQUEST,
+            "responder_next_level",
+            ENGINE,
+            {**USERS, **POLICY},
+            "Asked Bob and Cy to join, Database level 2",
+            "nobody on the level before joined",
+        ),
+        (
+            Kind.RESPONDER_REQUEST,
+            "nobody_joined",
+            ENGINE,
+            POLICY,
+            "Nobody joined through Database",
+            "every level",
+        ),
+        (Kind.RESPONDER_ACCEPT, "responder_joined", ANN, USERS, "Bob and Cy joined", None),
+        (Kind.RESPONDER_DECLINE, "responder_declined", ANN, USERS, "declined to join", None),
+        (Kind.RESPONDER_CANCEL, "request_cancelled", ANN, USERS, "Bob and Cy ended by Ann", "off"),
+        (Kind.RESPONDER_CANCEL, "incident_over", ENGINE, USERS, "Bob and Cy ended", "resolved"),
+        (
+            Kind.STATUS_UPDATE,
+            "status_update_published",
+            ANN,
+            {"recipients": 2},
+            "Status update by Ann Archer, mailed to 2 people",
+            None,
+        ),
+        (Kind.SUBSCRIBE, "subscribed_by_person", ANN, BOARD, "The board gets status", None),
         (
             Kind.URGENCY_CHANGE,
             "severity_raised",

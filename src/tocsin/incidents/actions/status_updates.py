@@ -96,7 +96,7 @@ async def publish_update(
         id=ids.new("Q", now),
         incident_id=incident_id,
         user_id=actor.user_id,
-        label=actor.label,
+        label=await _author(tx, actor),
         subject=sent.subject,
         message=sent.message,
         html=sent.html,
@@ -214,6 +214,15 @@ def _html(new: NewUpdate) -> str:
     if new.html and new.html.strip():
         return rich_text.safe(new.html)
     return rich_text.from_markdown(new.message)
+
+
+async def _author(tx: Tx, actor: Actor) -> str:
+    """The person's own name, also when a key speaks for them: readers know no keys."""
+    user_id = actor.user_id
+    if user_id is None:
+        return actor.label
+    user = (await accounts.users_by_ids(tx, [user_id])).get(user_id)
+    return actor.label if user is None else user.name
 
 
 def _says(update: StatusUpdate) -> tuple[str, str, str]:
