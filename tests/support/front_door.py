@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from tocsin.core import crypto
 from tocsin.core.clock import Clock, LogicalClock
 from tocsin.core.database import Database
+from tocsin.ingest import direct
 from tocsin.ingest.routes import FrontDoor, IngestDeps
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -90,13 +91,14 @@ async def serving(app: Any, **settings: Any) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def front_door(
-    database: Database, *, clock: Clock | None = None, **settings: Any
+    database: Database, *, clock: Clock | None = None, short_way: bool = True, **settings: Any
 ) -> AsyncIterator[tuple[str, FrontDoor]]:
-    """A served front door; its base URL and itself."""
+    """A served front door; its base URL and itself. Without `short_way` all goes through ASGI."""
     deps = IngestDeps(database=database, clock=clock or LogicalClock(), **settings)
     door = FrontDoor(deps)
     app = Starlette(routes=door.routes())
-    async with serving(door.in_front_of(app)) as url:
+    http = direct.protocol(door) if short_way else "auto"
+    async with serving(door.in_front_of(app), http=http) as url:
         yield url, door
     await door.close()
 

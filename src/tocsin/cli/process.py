@@ -25,6 +25,7 @@ from tocsin.core.database import Database, DatabaseError
 from tocsin.core.embedded_postgres import EmbeddedPostgres
 from tocsin.core.migrate import migrate
 from tocsin.engine import nodes
+from tocsin.ingest import direct
 from tocsin.web.operations import Told
 
 log = logs.get(__name__)
@@ -199,6 +200,7 @@ async def _run(
 def _http(program: Program, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         program.asgi,
+        http="auto" if settings.role == "engine" else direct.protocol(program.door),
         log_config=None,
         access_log=False,
         server_header=False,

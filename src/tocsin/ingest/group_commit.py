@@ -10,7 +10,7 @@ send again is harmless (the dedup key is the same) and telling it "accepted" mig
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tocsin.core import crash_points, logs, planted_defects
 from tocsin.core.clock import Clock
@@ -34,7 +34,10 @@ class Overloaded(Exception):
     """More waits to be committed than may be held in memory."""
 
 
-Waiting = tuple[Accepted, "asyncio.Future[None]"]
+# Called with None when the row is committed, else with what went wrong; only the first call counts.
+# It must not raise.
+Done = Callable[[Exception | None], None]
+Waiting = tuple[Accepted, Done]
 
 
 class GroupCommit:
@@ -64,18 +67,33 @@ class GroupCommit:
         Raises Overloaded when too much waits, Unavailable when the database did not confirm in
         time (the row may or may not be kept), DatabaseError when it refused this row.
         """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+        self.bring(row, done)
+        await future
+
+    def bring(self, row: Accepted, done: Done) -> None:
+        """The same for whoever does not wait: `done` is told. Raises Overloaded."""
         if self._rows >= self.waiting_rows or self._bytes >= WAITING_BYTES:
             raise Overloaded
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._queue.append((row, future))
+        if planted_defects.ANSWER_BEFORE_COMMIT:
+            done(None)
+            done = _nobody
+        self._queue.append((row, done))
         self._rows += 1
         self._bytes += len(row.body)
         if self._flusher is None:
-            self._flusher = loop.create_task(self._flush_all(), name="group commit")
-        if planted_defects.ANSWER_BEFORE_COMMIT:
-            return
-        await future
+            self._flusher = asyncio.get_running_loop().create_task(
+                self._flush_all(), name="group commit"
+            )
 
     async def close(self) -> None:
         """Wait until everything that was brought has been answered."""
@@ -92,6 +110,7 @@ class GroupCommit:
                 finally:
                     self._rows -= len(batch)
                     self._bytes -= sum(len(row.body) for row, _ in batch)
+                batch = []
         finally:
             # Reached with something left only when this task is being cancelled at exit.
             self._fail(batch, Unavailable("stopping"))
@@ -122,9 +141,8 @@ class GroupCommit:
             for waiting in batch:
                 await self._flush([waiting])
         else:
-            for _, future in batch:
-                if not future.done():
-                    future.set_result(None)
+            for _, done in batch:
+                done(None)
 
     async def _commit(self, rows: Sequence[Accepted]) -> None:
         try:
@@ -145,10 +163,11 @@ class GroupCommit:
         self._fail(waiting, error)
 
     def _fail(self, batch: Sequence[Waiting], error: Exception) -> None:
-        for _, future in batch:
-            if planted_defects.SWALLOWED_EXCEPTION and not future.done():
-                future.set_result(None)
-            if not future.done():
-                future.set_exception(
-                    error if isinstance(error, DatabaseError) else DatabaseError(str(error))
-                )
+        if not isinstance(error, DatabaseError):
+            error = DatabaseError(str(error))
+        for _, done in batch:
+            done(None if planted_defects.SWALLOWED_EXCEPTION else error)
+
+
+def _nobody(error: Exception | None) -> None:
+    """Who brought the row has its answer."""

@@ -36,6 +36,11 @@ class Keys:
         self._turns = asyncio.Semaphore(LOOK_UPS)
         self._generation = 0
 
+    def remembered(self, key: str) -> IntegrationTarget | None:
+        """Where `key` leads, when that is known already."""
+        found = self._remembered.get(key)
+        return found[0] if found is not None and self.clock.steady() < found[1] else None
+
     async def target(self, key: str) -> IntegrationTarget | None:
         """Where `key` leads; None for an unknown one. Raises Unavailable with the database away."""
         found = self._remembered.get(key)

@@ -4,6 +4,7 @@ Nothing here knows incidents or people. An error nobody foresaw answers 503, so 
 sends the event again, and is logged; it is never an answer that makes a client drop an alert.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,7 +25,7 @@ from tocsin.events.text import decode, repair
 from tocsin.ingest import answers, bodies
 from tocsin.ingest.answers import Answer, OverLimit
 from tocsin.ingest.bodies import EVENT_LIMIT, GROUP_LIMIT, Receive, Scope, Send
-from tocsin.ingest.group_commit import GroupCommit, Overloaded
+from tocsin.ingest.group_commit import Done, GroupCommit, Overloaded
 from tocsin.ingest.keys import Finder, Keys
 from tocsin.ingest.limits import RateLimiter
 
@@ -99,6 +100,7 @@ class FrontDoor:
             "/v2/change/enqueue": Endpoint(self, self._enqueue_change, EVENT_LIMIT),
             "/alertmanager": Endpoint(self, self._alertmanager, GROUP_LIMIT),
         }
+        self._later: set[asyncio.Task[None]] = set()
         self._keyed: dict[str, Endpoint] = {
             "/integration/{key}/enqueue": Endpoint(self, self._enqueue_any, GROUP_LIMIT),
             "/integration/{key}/alertmanager": Endpoint(self, self._alertmanager, GROUP_LIMIT),
@@ -187,6 +189,15 @@ class FrontDoor:
         target = await self.keys.target(key)
         if target is None:
             return self.refuse(UNKNOWN_KEY)
+        kept = self._to_keep(message, key, format, body, target)
+        if isinstance(kept, Answer):
+            return kept
+        await self.commit.accept(kept.row)
+        return self._kept(kept)
+
+    def _to_keep(
+        self, message: Message, key: str, format: Format, body: bytes, target: IntegrationTarget
+    ) -> "Answer | _ToKeep":
         limited = self._over_limit(target, OVER_LIMIT[format])
         if limited is not None:
             return limited
@@ -198,14 +209,52 @@ class FrontDoor:
             slice=target.slice,
             format=format.value,
         )
-        kept = without_keys(body, message, key)
-        await self.commit.accept(Accepted(destination=destination, dedup_key=made, body=kept))
-        self.deps.counters.accepted(format.value, len(message.events))
-        if format is Format.PAGERDUTY_V2:
-            return answers.accepted_v2(given or made or "")
-        if format is Format.PAGERDUTY_V1:
-            return answers.accepted_v1(given or made or "")
+        row = Accepted(
+            destination=destination, dedup_key=made, body=without_keys(body, message, key)
+        )
+        return _ToKeep(row, format, len(message.events), given or made or "")
+
+    def _kept(self, kept: "_ToKeep") -> Answer:
+        self.deps.counters.accepted(kept.format.value, kept.events)
+        if kept.format is Format.PAGERDUTY_V2:
+            return answers.accepted_v2(kept.dedup_key)
+        if kept.format is Format.PAGERDUTY_V1:
+            return answers.accepted_v1(kept.dedup_key)
         return answers.ACCEPTED_GROUP
+
+    def enqueue_now(self, body: bytes, answer: Callable[[Answer], None]) -> None:
+        """POST /v2/enqueue for whoever does not wait: `answer` is called once, now or later."""
+        try:
+            kept = None if self.deps.is_stopping() else self._to_keep_now(body)
+            if isinstance(kept, Answer):
+                answer(kept)
+            elif kept is not None:
+                self.commit.bring(kept.row, self._teller(kept, answer))
+        except Exception:
+            # The ordinary way meets the same trouble, and has the words for it.
+            kept = None
+        if kept is None:
+            task = asyncio.get_running_loop().create_task(self._enqueue_later(body, answer))
+            self._later.add(task)
+            task.add_done_callback(self._later.discard)
+
+    def _to_keep_now(self, body: bytes) -> "Answer | _ToKeep | None":
+        message = pagerduty_v2.read(body)
+        if isinstance(message, Rejected):
+            return self.refuse(message)
+        target = self.keys.remembered(message.key)
+        if target is None:
+            return None
+        return self._to_keep(message, message.key, Format.PAGERDUTY_V2, body, target)
+
+    def _teller(self, kept: "_ToKeep", answer: Callable[[Answer], None]) -> Done:
+        def tell(error: Exception | None) -> None:
+            answer(self._kept(kept) if error is None else self.trouble(error, "_enqueue_v2"))
+
+        return tell
+
+    async def _enqueue_later(self, body: bytes, answer: Callable[[Answer], None]) -> None:
+        answer(await self._direct["/v2/enqueue"].answer_to({}, body))
 
     def _over_limit(self, target: IntegrationTarget, kind: OverLimit) -> Answer | None:
         wait = self.limiter.retry_after(target.integration_id, self.deps.clock.steady())
@@ -214,10 +263,40 @@ class FrontDoor:
         self.deps.counters.rejected("over_limit")
         return answers.over_limit(kind, wait, self.limiter.per_minute)
 
+    def stopping(self) -> Answer:
+        """Count and word that nothing is taken any more."""
+        self.deps.counters.rejected("stopping")
+        return answers.unavailable("The server is stopping", close=True)
+
+    def trouble(self, error: Exception, handler: str) -> Answer:
+        """Count and word what went wrong on the way to the commit."""
+        counters = self.deps.counters
+        if isinstance(error, Overloaded):
+            counters.rejected("overloaded")
+            return answers.unavailable("Too many events are waiting to be stored")
+        if isinstance(error, BadValue):
+            return self.refuse(NOT_KEPT)
+        if isinstance(error, DatabaseError):
+            counters.rejected("unavailable")
+            return answers.unavailable("The database did not confirm the event")
+        # The path is not logged, because it may hold a key.
+        log.error("an event was not accepted", handler=handler, exc_info=error)
+        counters.rejected("failed")
+        return answers.unavailable("The server failed on this event")
+
     def refuse(self, rejected: Rejected, *, close: bool = False) -> Answer:
         """Count and word a refusal."""
         self.deps.counters.rejected(rejected.reason)
         return answers.refused(rejected, close=close)
+
+
+class _ToKeep(msgspec.Struct, frozen=True, gc=False):
+    """A row to commit, and what to answer then."""
+
+    row: Accepted
+    format: Format
+    events: int
+    dedup_key: str
 
 
 OVER_LIMIT = {
@@ -250,34 +329,26 @@ class Endpoint:
         await answers.send(answer, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        counters = self.door.deps.counters
-        if self.door.deps.is_stopping():
-            counters.rejected("stopping")
-            return answers.unavailable("The server is stopping", close=True)
+        door = self.door
+        if door.deps.is_stopping():
+            return door.stopping()
         try:
             body = await bodies.read(scope, receive, self.limit)
-            if isinstance(body, bodies.Unread):
-                return self.door.refuse(body.rejected, close=body.close)
-            return await self.handle(scope, body)
-        except bodies.Gone:
-            raise
         except bodies.TooSlow:
-            counters.rejected("too_slow")
+            door.deps.counters.rejected("too_slow")
             return answers.TOO_SLOW
-        except Overloaded:
-            counters.rejected("overloaded")
-            return answers.unavailable("Too many events are waiting to be stored")
-        except BadValue:
-            return self.door.refuse(NOT_KEPT)
-        except DatabaseError:
-            counters.rejected("unavailable")
-            return answers.unavailable("The database did not confirm the event")
-        except Exception:
-            # The path is not logged, because it may hold a key.
-            name = getattr(self.handle, "__name__", "")
-            log.exception("an event was not accepted", handler=name)
-            counters.rejected("failed")
-            return answers.unavailable("The server failed on this event")
+        if isinstance(body, bodies.Unread):
+            return door.refuse(body.rejected, close=body.close)
+        return await self.answer_to(scope, body)
+
+    async def answer_to(self, scope: Scope, body: bytes) -> Answer:
+        """The answer to a body that was read."""
+        if self.door.deps.is_stopping():
+            return self.door.stopping()
+        try:
+            return await self.handle(scope, body)
+        except Exception as error:
+            return self.door.trouble(error, getattr(self.handle, "__name__", ""))
 
 
 def bearer(scope: Scope) -> str | None:
