@@ -68,7 +68,7 @@ ASKING: Mapping[str, str] = {
     AskReason.JOINED_BY_ACKNOWLEDGING: "the person acknowledged the incident",
     AskReason.ALREADY_JOINED: "the person had joined already",
     AskReason.DECLINED: "the person declined",
-    AskReason.SOMEBODY_JOINED: "somebody joined",
+    AskReason.SOMEBODY_JOINED: "somebody else joined",
     AskReason.NEXT_LEVEL: "nobody on the level before joined",
     AskReason.ALL_DECLINED: "everybody who was asked declined",
     AskReason.NOBODY_ANSWERED: "every level was asked and nobody has joined",
