@@ -234,7 +234,7 @@ async def test_a_slow_subscriber_holds_up_neither_others_nor_its_own_free_places
     async with subscriber(world) as slow, subscriber(world) as quick:
         slow.http.always = Slow(30)
         freed: list[bool] = []
-        pump = new_pump(world, places=2, on_free=lambda: freed.append(True))
+        pump = new_pump(world, places=2, answer_seconds=60.0, on_free=lambda: freed.append(True))
         await queue(world, "a", "b", "c")
         assert await pump.claim_and_start() == 4
         await until(lambda: len(quick.http.requests) == 2 and len(slow.http.requests) == 2)

@@ -88,6 +88,8 @@ class Scene:
         self.ids: dict[str, str] = {}
         self.own: dict[Persona, dict[str, str]] = {SIGNED_OUT: {}}
         self.tokens: dict[Persona, str] = {}
+        # A REST key of each persona's own.
+        self.keys: dict[Persona, str] = {}
 
     def names(self, persona: Persona) -> dict[str, str]:
         """Every word that an address or a field may use."""
@@ -230,7 +232,7 @@ async def _personal(world: World, scene: Scene) -> None:
         for who in everybody:
             name = who.name if isinstance(who, Persona) else who
             user = world[name].user.id
-            key, _ = await accounts.create_key(
+            key, secret = await accounts.create_key(
                 tx, SYSTEM, NewKey(name=f"{name} key", user_id=user), now
             )
             (method,) = await paging.contact_methods(tx, SYSTEM, user)
@@ -251,6 +253,7 @@ async def _personal(world: World, scene: Scene) -> None:
             await tx.execute(INSERT_SESSION, {**session, "until": now + timedelta(days=30)})
             if isinstance(who, Persona):
                 scene.tokens[who] = token
+                scene.keys[who] = secret
                 scene.own[who] = {
                     "own_handoff_rule": handoff.id,
                     "self": user,

@@ -408,6 +408,27 @@ SERVICES: Routes = {
     ("POST", "/app/maintenance/{id}/end"): (
         act("/app/maintenance/{window}/end", "responds", unseen=404),
     ),
+    ("POST", "/app/services/{id}/grouping"): (
+        act(f"{SERVICE}/grouping", "manages", {"way": "time", "timeout_minutes": "5"}, unseen=404),
+    ),
+    ("POST", "/app/services/{id}/pause"): (
+        act(f"{SERVICE}/pause", "manages", {"pause_seconds": "120"}),
+    ),
+    ("POST", "/app/services/{id}/hours"): (
+        act(
+            f"{SERVICE}/hours",
+            "manages",
+            {
+                "by_hours": "yes",
+                "days": "1",
+                "start": "09:00",
+                "end": "17:00",
+                "time_zone": "Etc/UTC",
+                "urgency_within": "high",
+                "urgency_outside": "low",
+            },
+        ),
+    ),
     ("POST", "/app/services/{id}/disable"): (act(f"{SERVICE}/disable", "manages"),),
     ("POST", "/app/services/{id}/enable"): (
         act(
@@ -607,7 +628,7 @@ WEBHOOKS: Routes = {
     ),
     ("GET", "/app/webhooks/{id}"): (
         look(HOOK, "sees", unseen=404),
-        look(WHOLE, "sees everywhere", unseen=404),
+        look(WHOLE, "sees everywhere", refusal=404),
     ),
     ("POST", "/app/webhooks/{id}"): (
         act(HOOK, "manages", HOOK_FORM, unseen=404),

@@ -27,12 +27,14 @@ from tocsin.web import (
     service_maintenance,
     service_map,
     service_page,
+    service_rule_acts,
     settings,
     setup,
     setup_reach,
     sign_in,
     tags,
     teams,
+    webhooks,
 )
 from tocsin.web.page import Page
 
@@ -49,6 +51,7 @@ PAGES: tuple[Page, ...] = (
     *service_list.PAGES,
     *service_page.PAGES,
     *service_acts.PAGES,
+    *service_rule_acts.PAGES,
     *service_maintenance.PAGES,
     *maintenance.PAGES,
     *dependencies.PAGES,
@@ -61,6 +64,7 @@ PAGES: tuple[Page, ...] = (
     *schedule_acts.PAGES,
     *deliveries.PAGES,
     *teams.PAGES,
+    *webhooks.PAGES,
     *tags.PAGES,
     *audit_log.PAGES,
     *settings.PAGES,

@@ -163,18 +163,13 @@ order by w.id limit %(limit)s
 
 SELECT_DELIVERIES = """
 select d.id, d.position, d.subscription_id, d.event_id, e.type, d.resource_id, d.state, d.due_at,
-    d.attempts, d.status, d.detail, e.occurred_at, d.created_at, d.finished_at
+    d.attempts, d.status, d.detail, e.body, e.occurred_at, d.created_at, d.finished_at
 from webhook_deliveries d
 join webhook_events e on e.id = d.event_id
 where d.subscription_id = %(subscription_id)s
     and (%(before)s::bigint is null or d.position < %(before)s)
 order by d.position desc
 limit %(limit)s
-"""
-
-SELECT_BODY = """
-select e.body from webhook_deliveries d join webhook_events e on e.id = d.event_id
-where d.id = %(id)s and d.subscription_id = %(subscription_id)s
 """
 
 SELECT_NEXT_DUE = """

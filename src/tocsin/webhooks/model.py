@@ -171,6 +171,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     status: int | None
     detail: str | None
+    body: str
     occurred_at: datetime
     created_at: datetime
     finished_at: datetime | None

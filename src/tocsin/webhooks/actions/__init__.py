@@ -13,7 +13,6 @@ from tocsin.webhooks.actions.outbox import (
 from tocsin.webhooks.actions.reading import (
     Disabled,
     Opened,
-    body,
     by_ids,
     count_subscriptions,
     deliveries,
@@ -39,7 +38,6 @@ __all__ = [
     "Disabled",
     "Opened",
     "add_secret",
-    "body",
     "by_ids",
     "cancel_unwanted",
     "claim",

@@ -146,15 +146,6 @@ async def deliveries(
     return page_of(rows, limit, lambda row: (str(row.position),))
 
 
-async def body(tx: Tx, subscription: Subscription, delivery_id: str) -> str:
-    """What is sent, word for word. Raises NotFound."""
-    asked = {"id": delivery_id, "subscription_id": subscription.id}
-    found = await tx.value(delivery_store.SELECT_BODY, asked)
-    if found is None:
-        raise NotFound("webhook delivery", delivery_id)
-    return str(found)
-
-
 async def disabled(tx: Tx, actor: Actor, now: datetime) -> list[Disabled]:
     """Subscriptions that sends have been stopped to, for the health page."""
     require(actor, Permission.VIEW)
