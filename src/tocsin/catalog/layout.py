@@ -6,7 +6,7 @@ group below the other, in the order they are given. A dependency that spans seve
 its own lane between the boxes of those it passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ MARGIN = 12
 SWEEPS = 6
 
 Slot = str | tuple[Edge, int]
+Beside = dict[Slot, list[Slot]]
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ def lay_out(ids: Sequence[str], edges: Sequence[Edge]) -> Map:
     for group in _groups(ids, inside):
         members = set(group)
         own = [e for e in inside if e.dependent in members]
-        places, height = _places(_columns(group, own), own)
+        places, height = _places(*_columns(group, own))
         for id in group:
             x, y = places[id]
             boxes.append(Box(id, x, top + y))
@@ -109,15 +110,17 @@ def _groups(ids: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
     return groups
 
 
-def _columns(group: Sequence[str], edges: Sequence[Edge]) -> list[list[Slot]]:
+def _columns(
+    group: Sequence[str], edges: Sequence[Edge]
+) -> tuple[list[list[Slot]], Beside, Beside]:
     """The slots of each column from top to bottom, with few crossings: each column is sorted by
-    where its neighbours stand, to and fro."""
+    where its neighbours stand, to and fro. And the neighbours of each slot, left and right."""
     column = columns_of(group, edges)
     slots: list[list[Slot]] = [[] for _ in range(max(column.values()) + 1)]
     for id in group:
         slots[column[id]].append(id)
-    right: dict[Slot, list[Slot]] = {}
-    left: dict[Slot, list[Slot]] = {}
+    right: Beside = {}
+    left: Beside = {}
     for edge in edges:
         before: Slot = edge.dependent
         for number in range(column[edge.dependent] + 1, column[edge.supporting]):
@@ -128,14 +131,19 @@ def _columns(group: Sequence[str], edges: Sequence[Edge]) -> list[list[Slot]]:
             before = lane
         right.setdefault(before, []).append(edge.supporting)
         left.setdefault(edge.supporting, []).append(before)
+    for number, other, neighbours in _to_and_fro(len(slots), left, right):
+        slots[number] = _sorted(slots[number], slots[other], neighbours)
+    return slots, left, right
+
+
+def _to_and_fro(columns: int, left: Beside, right: Beside) -> Iterator[tuple[int, int, Beside]]:
+    """Each column with the one beside it that it is put in line with, from left to right and back,
+    several times."""
     for sweep in range(SWEEPS):
         if sweep % 2 == 0:
-            for number in range(1, len(slots)):
-                slots[number] = _sorted(slots[number], slots[number - 1], left)
+            yield from ((number, number - 1, left) for number in range(1, columns))
         else:
-            for number in range(len(slots) - 2, -1, -1):
-                slots[number] = _sorted(slots[number], slots[number + 1], right)
-    return slots
+            yield from ((number, number + 1, right) for number in range(columns - 2, -1, -1))
 
 
 def _sorted(
@@ -153,18 +161,59 @@ def _sorted(
 
 
 def _places(
-    columns: Sequence[Sequence[Slot]], edges: Sequence[Edge]
+    columns: Sequence[Sequence[Slot]], left: Beside, right: Beside
 ) -> tuple[dict[Slot, tuple[float, float]], float]:
-    heights = [sum(_height(slot) for slot in column) for column in columns]
-    tallest = max(heights)
-    places: dict[Slot, tuple[float, float]] = {}
-    for number, column in enumerate(columns):
-        # A short column stands in the middle of the tall ones.
-        y = (tallest - heights[number]) / 2
-        for slot in column:
-            places[slot] = (MARGIN + number * COLUMN, y)
-            y += _height(slot)
+    """The upper left corner of each slot, and the height of all: as high as the tallest column."""
+    tallest = float(max(sum(map(_height, column)) for column in columns))
+    tops: dict[Slot, float] = {}
+    for column in columns:
+        tops |= _stacked(column, {}, tallest)
+    for number, _, neighbours in _to_and_fro(len(columns), left, right):
+        wanted = {
+            slot: sum(tops[one] + _height(one) / 2 for one in found) / len(found)
+            for slot in columns[number]
+            if (found := neighbours.get(slot))
+        }
+        tops |= _stacked(columns[number], wanted, tallest)
+    places = {
+        slot: (float(MARGIN + number * COLUMN), tops[slot])
+        for number, column in enumerate(columns)
+        for slot in column
+    }
     return places, tallest - (ROW - BOX_HEIGHT)
+
+
+def _stacked(
+    column: Sequence[Slot], wanted: Mapping[Slot, float], tallest: float
+) -> dict[Slot, float]:
+    """The tops of a column's slots in their order, without overlap, each as near as can be to the
+    middle that it wants; what wants none stays with the one above it.
+
+    With the heights above taken off, the tops may be any that never fall. Neighbours that want to
+    pass each other meet at their mean.
+    """
+    above = 0.0
+    blocks: list[tuple[float, int]] = []
+    heights = [_height(slot) for slot in column]
+    for slot, height in zip(column, heights, strict=True):
+        middle = wanted.get(slot)
+        last = blocks[-1][0] / blocks[-1][1] if blocks else (tallest - sum(heights)) / 2
+        total, count = (last if middle is None else middle - height / 2 - above), 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / count:
+            more, number = blocks.pop()
+            total, count = total + more, count + number
+        blocks.append((total, count))
+        above += height
+    tops: dict[Slot, float] = {}
+    slots = iter(zip(column, heights, strict=True))
+    used = 0.0
+    for total, count in blocks:
+        free = min(max(total / count, 0.0), tallest - above)
+        for _ in range(count):
+            slot, height = next(slots)
+            tops[slot] = free + used
+            used += height
+    return tops
 
 
 def _height(slot: Slot) -> int:

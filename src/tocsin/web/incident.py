@@ -27,7 +27,7 @@ from tocsin.web.visit import Visit
 PARTS = ("head", "ladder", "record", "updates")
 TIMELINE_SHOWN = 60
 MOST_NOTES = 100
-CHANGES_SHOWN = 8
+CHANGES_SHOWN = 5
 SHOWS = ("all", "people", "pages")
 
 
