@@ -26,9 +26,12 @@ STALE_WORK = """
 select i.id, i.status from incidents i
 where i.status in ('acknowledged', 'resolved') and (
     exists (select 1 from escalation_runs r where r.incident_id = i.id and r.state = 'running')
-    or exists (select 1 from pages p where p.incident_id = i.id and p.state = 'open')
-    or exists (select 1 from deliveries d where d.incident_id = i.id and d.state = 'queued'
-        and d.kind = 'page')
+    -- Who was asked to join is asked on while somebody works on it, and not when it is over.
+    or exists (select 1 from pages p where p.incident_id = i.id and p.state = 'open'
+        and (p.responder_request_id is null or i.status = 'resolved'))
+    or exists (select 1 from deliveries d join pages p on p.id = d.page_id
+        where d.incident_id = i.id and d.state = 'queued' and d.kind = 'page'
+            and (p.responder_request_id is null or i.status = 'resolved'))
     or (i.status = 'resolved'
         and exists (select 1 from incident_timers t where t.incident_id = i.id))
 )
@@ -63,6 +66,26 @@ where (kind in ('trigger', 'acknowledge', 'unacknowledge', 'resolve', 'snooze', 
         and reason not in ('repeated_alert', 'alert_resolved'))
     or reason in ('reassigned_by_person', 'escalated_by_person')
 order by incident_id, seq desc
+"""
+# A request that waits for neither a person nor a time, or that goes on when it is settled.
+LOST_REQUESTS = """
+select t.id, t.state, t.due_at from responder_targets t
+join incidents i on i.id = t.incident_id
+where (t.state = 'pending') <> (t.due_at is not null or exists (
+        select 1 from responders r where r.target_id = t.id and r.state = 'pending'))
+    or (t.state <> 'pending' and exists (
+        select 1 from responders r where r.target_id = t.id and r.state = 'pending'))
+    or (t.state = 'pending' and i.status = 'resolved')
+"""
+ASKED_IN_VAIN = """
+select p.id from pages p
+where p.state = 'open' and p.responder_request_id is not null and not exists (
+    select 1 from responders r where r.incident_id = p.incident_id and r.user_id = p.user_id
+        and r.state = 'pending')
+"""
+ASKS = """
+select incident_id, user_id, asked_at, case when state <> 'pending' then changed_at end
+from responders
 """
 STATUSES = "select id, status from incidents"
 UNTOLD = """
@@ -120,6 +143,8 @@ async def _incidents(tx: Tx) -> list[str]:
         ("the count of open alerts is wrong", WRONG_COUNTS),
         ("an alert is open under a resolved incident", RESOLVED_WITH_OPEN_ALERTS),
         ("an open page has no delivery", UNTOLD),
+        ("a request for a responder is lost", LOST_REQUESTS),
+        ("a person is asked who has answered", ASKED_IN_VAIN),
         ("an alert opened an incident during maintenance", OPENED_IN_MAINTENANCE),
         ("an alert still has no incident", NEVER_OPENED),
         ("a service is still held though nothing is", STILL_HELD),
@@ -164,9 +189,20 @@ async def _silence(house: House, tx: Tx) -> list[str]:
             spans.append((at, None))
         elif kind not in QUIET_KINDS and is_open:
             spans[-1] = (spans[-1][0], at)
+    asked: dict[tuple[str, str], list[tuple[datetime, datetime | None]]] = defaultdict(list)
+    for incident_id, user_id, start, end in await tx.tuples(ASKS):
+        asked[incident_id, user_id].append((start, end))
     found = []
     for message in house.handed:
         for incident_id in message.incident_ids:
+            spans = asked[incident_id, message.address] if message.asks else []
+            if any(
+                start - SLACK < message.at and (end is None or message.at < end + SLACK)
+                for start, end in spans
+            ):
+                continue
+            if message.asks and len(message.incident_ids) == 1:
+                found.append(f"{message.address} was asked about {incident_id} when it was settled")
             for start, end in quiet.get(incident_id, ()):
                 if start + SLACK < message.at and (end is None or message.at < end - SLACK):
                     found.append(

@@ -29,7 +29,9 @@ from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import LevelInput, PolicyInput, Strategy, Target, TargetKind
 from tocsin.events.model import Accepted, Destination
 from tocsin.incidents import actions as incidents
+from tocsin.incidents.actions import NewRequest
 from tocsin.incidents.model import Urgency
+from tocsin.incidents.responders import Answer, AskKind, Wanted
 from tocsin.paging import actions as paging
 from tocsin.paging.actions import ContactMethodDraft
 from tocsin.suppression import actions as suppression
@@ -49,6 +51,8 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
     delivery_id: str
     incident_ids: tuple[str, ...]
     confirmed: bool
+    # By itself it asks for a responder; with others it may.
+    asks: bool = False
 
 
 class Chance(msgspec.Struct, kw_only=True):
@@ -89,6 +93,7 @@ class Provider(SimulatedChannel):
                 delivery_id=message.delivery_id,
                 incident_ids=tuple(line.incident_id for line in message.incidents),
                 confirmed=confirmed,
+                asks=message.asked_by is not None or len(message.incidents) > 1,
             )
         )
         return receipt
@@ -240,6 +245,40 @@ class House:
                 else:
                     urgency = draw.choice(list(Urgency))
                     await incidents.set_urgency(tx, actor, picked, urgency, now)
+        except Problem:
+            return
+
+    async def help_wanted(self) -> None:
+        """Somebody asks for responders, answers such a request, or calls it off."""
+        draw, now = self.random, self.nodes[0].clock.now()
+        user_id = draw.choice(self.users)
+        actor = Actor(kind="person", id=user_id, label="sim", role=Role.RESPONDER)
+        async with self.database.transaction() as tx:
+            rows = await tx.tuples(
+                "select id, escalation_policy_id from incidents where status <> 'resolved'"
+                " order by id limit 50"
+            )
+            waiting = await tx.tuples(
+                "select incident_id, user_id from responders where state = 'pending' order by id"
+            )
+        act = draw.choice(["ask", "ask", "answer", "answer", "call off"])
+        try:
+            async with self.database.transaction() as tx:
+                if act == "answer" and waiting:
+                    incident_id, asked = draw.choice(waiting)
+                    person = Actor(kind="reply", id=asked, label="sim", role=Role.RESPONDER)
+                    answer = draw.choice(list(Answer))
+                    await incidents.answer_request(tx, person, incident_id, answer, now)
+                elif act == "call off" and waiting:
+                    await incidents.cancel_requests(tx, actor, waiting[0][0], None, now)
+                elif rows:
+                    incident_id, policy_id = draw.choice(rows)
+                    targets = [
+                        Wanted(AskKind.USER, draw.choice(self.users)),
+                        Wanted(AskKind.POLICY, policy_id),
+                    ]
+                    new = NewRequest(targets=tuple(draw.sample(targets, draw.choice([1, 2]))))
+                    await incidents.ask_responders(tx, actor, incident_id, new, now)
         except Problem:
             return
 

@@ -13,7 +13,7 @@ from tocsin.core.crash_points import Crash
 from tocsin.core.database import Retry
 
 START = datetime(2026, 3, 28, 18, 0, tzinfo=UTC)
-STAGES = ("intake", "timers", "maintenance", "escalate", "deliveries", "seal")
+STAGES = ("intake", "timers", "maintenance", "escalate", "responders", "deliveries", "seal")
 STEPS = 45
 
 
@@ -77,6 +77,12 @@ async def _step(house: House, *, faultless: bool) -> None:
             continue
     if draw.random() < 0.15:
         await house.maintain()
+    if draw.random() < 0.3:
+        try:
+            await house.help_wanted()
+        except Retry:
+            # Nothing was changed: the person would press again.
+            return
     kind = draw.random()
     if kind < 0.35:
         await house.one_pass(STAGES)
