@@ -187,8 +187,8 @@ def test_the_repository_speaks_of_the_product_alone() -> None:
     words = re.compile(r"/(?:work|root|home/\w+)/|registry\.npmjs|pythonhosted|pypi\.org/simple")
     bad = []
     for path in ROOT.rglob("*"):
-        skip = {".git", ".venv", "node_modules", "var", "static", "__pycache__", ".hypothesis"}
-        caches = {".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache"}
+        skip = {".git", ".venv", ".cache", "node_modules", "var", "static", "__pycache__"}
+        caches = {".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache"}
         if (skip | caches) & set(path.relative_to(ROOT).parts) or not path.is_file():
             continue
         if path == Path(__file__) or path.suffix in {".png", ".ico", ".woff2"}:

@@ -109,8 +109,8 @@ async def serve(
             others_run.append(processes.run(stopping))
         if door is not None:
             stack.enter_context(door.listener)
-            others_run.append(door.serve(_http(program, settings), stopping, say))
-        await _run(program, settings, own, stopping, say, others_run)
+            others_run.append(door.serve(_http(program), stopping, say))
+        await _run(program, own, stopping, say, others_run)
 
 
 async def serve_beside(
@@ -122,7 +122,7 @@ async def serve_beside(
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(listener)
         program = await _program(stack, settings, settings.database_url, ask)
-        await _run(program, settings, listener, stopping, log.debug, [])
+        await _run(program, listener, stopping, log.debug, [])
 
 
 async def _program(
@@ -164,13 +164,12 @@ def _settle_memory() -> None:
 
 async def _run(
     program: Program,
-    settings: Settings,
     listener: socket.socket,
     stopping: asyncio.Event,
     say: Callable[[str], None],
     others: Sequence[Coroutine[Any, Any, None]],
 ) -> None:
-    server = uvicorn.Server(_http(program, settings))
+    server = uvicorn.Server(_http(program))
     listener.listen(4096)
     tasks: list[asyncio.Task[Any]] = [
         asyncio.create_task(_serve_http(server, [listener]), name="http"),
@@ -197,7 +196,8 @@ async def _run(
             task.result()
 
 
-def _http(program: Program, settings: Settings) -> uvicorn.Config:
+def _http(program: Program) -> uvicorn.Config:
+    settings = program.settings
     return uvicorn.Config(
         program.asgi,
         http="auto" if settings.role == "engine" else direct.protocol(program.door),
