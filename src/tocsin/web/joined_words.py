@@ -37,7 +37,7 @@ def because(why: Mapping[str, Any]) -> str:
         seconds = int(why.get("seconds") or 0)
         if not seconds:
             return "the service groups all alerts until the incident is resolved"
-        return f"it came within {formats.duration(seconds)} of the first alert"
+        return f"it came within {formats.duration(seconds, parts=2)} of the first alert"
     return ", and ".join(parts) or "the service groups alerts like it"
 
 

@@ -14,7 +14,7 @@ from tocsin.catalog.model import Service
 from tocsin.core.database import Tx
 from tocsin.escalations import actions as escalations
 from tocsin.queries import choices, service_board
-from tocsin.web import alert_details, dependencies, rota, service_maintenance
+from tocsin.web import alert_details, dependencies, rota, service_maintenance, service_rules
 from tocsin.web.page import Page, get
 from tocsin.web.service_list import KINDS, SECTION, URGENCY_RULES
 from tocsin.web.snippets import snippets
@@ -85,6 +85,7 @@ async def _context(tx: Tx, visit: Visit, service: Service) -> dict[str, Any]:
         "integrations": (await catalog.integrations_of(tx, [service.id]))[service.id],
         "last_events": await service_board.last_events(tx, service.id),
         **await service_maintenance.context(tx, visit, service),
+        **await service_rules.context(tx, visit, service, manages),
         **await dependencies.context(tx, visit, service.id, manages),
         "policies": (await choices.policies(tx, visit.actor, keep=[policy.id]) if manages else []),
     }
