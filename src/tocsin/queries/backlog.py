@@ -79,6 +79,11 @@ async def due_work(tx: Tx, before: datetime) -> dict[str, int]:
     }
 
 
+async def webhooks_due(tx: Tx, before: datetime) -> int:
+    """Events that are to be told now and were not; the count stops at 100,000."""
+    return int(await tx.value(COUNT_WEBHOOKS, {"before": before, "limit": MOST_COUNTED}))
+
+
 async def lag_seconds(tx: Tx, now: datetime) -> float:
     """The age of the oldest event that waits for the intake; 0 when none does."""
     oldest: datetime | None = await tx.value(SELECT_OLDEST)

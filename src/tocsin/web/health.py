@@ -28,6 +28,7 @@ from tocsin.queries import health as queries
 from tocsin.queries.health import Quarantined
 from tocsin.web.page import Page, get, post
 from tocsin.web.visit import Visit
+from tocsin.webhooks import actions as webhooks
 
 SECTION = "health"
 PAGE_SIZE = 10
@@ -40,6 +41,8 @@ STAGES = {
     "maintenance": "Ends of maintenance windows",
     "escalate": "Escalations",
     "deliveries": "Messages to people",
+    "react": "Reads the timeline for webhooks",
+    "webhooks": "Sends webhooks",
     "seal": "Seals of the audit record",
     "beat": "Signs of life",
     "watch": "Looks for what is late",
@@ -85,6 +88,8 @@ async def health(visit: Visit) -> Response:
         if not any(node.role != "web" and node.beat_at >= alive_since for node in nodes):
             wrong.insert(0, Wrong(trouble=troubles.NO_ENGINE, since=None, incident_id=None))
         lag = await backlog.lag_seconds(tx, visit.now)
+        stopped = await webhooks.disabled(tx, visit.actor, visit.now)
+        untold = await backlog.webhooks_due(tx, visit.now)
         backup = await accounts.read_value(tx, "last_backup", dict[str, str | int | datetime])
         aside = await queries.quarantine(tx, visit.actor, cursor=cursor, limit=PAGE_SIZE)
     return visit.render(
@@ -94,6 +99,8 @@ async def health(visit: Visit) -> Response:
         own=own,
         found=found,
         lag=lag,
+        stopped=stopped,
+        untold=untold,
         nodes=nodes,
         alive_since=alive_since,
         node_names={node.id: node.name for node in nodes},
