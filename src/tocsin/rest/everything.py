@@ -2,6 +2,7 @@
 
 from tocsin.rest import (
     abilities,
+    alike,
     alert_grouping_settings,
     audit_records,
     business_services,
@@ -70,6 +71,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *oncalls.OPERATIONS,
     *incidents.OPERATIONS,
     *incident_parts.OPERATIONS,
+    *alike.OPERATIONS,
     *responders.OPERATIONS,
     *status_updates.OPERATIONS,
     *maintenance_windows.OPERATIONS,
