@@ -8,8 +8,10 @@ import pytest
 
 from tests.support.incidents_house import House, actor, stand_up, trigger
 from tocsin.accounts.model import SYSTEM
+from tocsin.catalog.actions import grouping
+from tocsin.catalog.grouping import GroupingInput
 from tocsin.core.database import Database
-from tocsin.engine import auditor, maintenance
+from tocsin.engine import auditor, maintenance, pauses
 from tocsin.escalations import actions as escalations
 from tocsin.events.model import Event
 from tocsin.incidents import actions as incidents_actions
@@ -331,3 +333,45 @@ async def test_a_service_that_fails_is_pushed_back_and_told(house: House) -> Non
     later(house, hours=2)
     await look(house)
     assert len(await incidents(house)) == 1
+
+
+async def test_what_goes_on_together_comes_under_one_incident(house: House) -> None:
+    async with house.database.transaction() as tx:
+        wanted = GroupingInput(type="time", service_ids=("shop",), timeout=0)
+        await grouping.create_grouping(tx, SYSTEM, wanted, house.now)
+    before = await house.opened("cpu", severity="critical")
+    made = await window(house)
+    # During maintenance nothing joins what is open, either.
+    outcomes = await house.say(trigger("disk"), trigger("net"))
+    assert {one.reason for one in outcomes} == {"suppressed_by_maintenance"}
+    assert (await house.incident(before))["alert_count"] == 1
+    await house.say(Event(action="resolve", dedup_key="cpu"))
+    await remove(house, made.id)
+    await look(house)
+    (first, last) = await house.rows("select id, alert_count from incidents order by number")
+    assert (first[1], last[1]) == (1, 2)
+    reasons = [reason for _, reason in await house.story(last[0])]
+    assert reasons[0] == "maintenance_ended"
+    assert "alert_joined" in reasons
+
+
+async def test_a_pause_that_ends_in_a_window_ends_with_the_window(house: House) -> None:
+    async with house.database.transaction() as tx:
+        await tx.execute("update services set pause_seconds = 300")
+    (waits,) = await house.say(trigger("disk"))
+    assert waits.reason == "paused"
+    made = await window(house, start=2, minutes=30)
+    later(house, minutes=3)
+    (again,) = await house.say(trigger("disk"))
+    assert again.alert_id == waits.alert_id
+    later(house, minutes=2)
+    async with house.database.transaction() as tx:
+        assert await pauses.WORK.run(tx, house.now, 50, None) == 1
+    await look(house)
+    assert await incidents(house) == []
+    assert await house.rows(HOLDS) == [("shop", made.ends_at)]
+    later(house, minutes=27)
+    await look(house)
+    assert [row[0] for row in await incidents(house)] == ["disk is broken"]
+    # It has waited enough: nothing waits again when the window is over.
+    assert [row[2:4] for row in await alerts(house)] == [(True, None)]

@@ -29,7 +29,7 @@ async def due_pauses(tx: Tx, now: datetime, limit: int) -> list[tuple[str, int]]
 async def end_pauses(tx: Tx, now: datetime, service_ids: Sequence[str]) -> int:
     """Let alerts of these services go on that have waited long enough; how many services were
     looked at."""
-    # Windows are locked before holds, as everywhere.
+    # A window that ends meanwhile is no loss: the hold that is made below is due at once.
     windows = await suppression.verdicts(tx, service_ids, now)
     asked = {"service_ids": list(service_ids), "now": now}
     claimed = [str(id) for (id,) in await tx.tuples(pauses.CLAIM, asked)]
