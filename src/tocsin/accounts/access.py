@@ -11,7 +11,7 @@ come through here.
 from enum import StrEnum
 
 from tocsin.accounts.model import Actor, Role, TeamRole
-from tocsin.core.errors import Forbidden
+from tocsin.core.errors import Forbidden, Unseen
 
 
 class Permission(StrEnum):
@@ -100,9 +100,10 @@ def visible_teams(actor: Actor) -> tuple[str, ...] | None:
 
 
 def require(actor: Actor, permission: Permission, team_id: str | None = None) -> None:
-    """Raise Forbidden unless the actor may."""
+    """Raise Forbidden unless the actor may; Unseen when it may not even look."""
     if not allowed(actor, permission, team_id):
-        raise Forbidden(_refusal(actor, permission))
+        refusal = _refusal(actor, permission)
+        raise Unseen(refusal) if permission is Permission.VIEW else Forbidden(refusal)
 
 
 def require_somewhere(actor: Actor, permission: Permission) -> None:

@@ -30,6 +30,10 @@ class Forbidden(Problem):
     """The actor may not do this. The message names the permission that is missing."""
 
 
+class Unseen(Forbidden):
+    """The actor may not even see it; a face may say that there is no such thing."""
+
+
 class Refused(Problem):
     """The state of things does not allow it. `reason` is a stable word for clients to test."""
 

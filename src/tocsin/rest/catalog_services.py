@@ -208,6 +208,7 @@ SERVICE = Resource(
     summary=lambda service: service.name,
     page=lambda service: f"/app/services/{service.id}",
     load=_load,
+    team_of=lambda service: service.team_id,
     prepare=_prepare,
     params=(
         Param(name="query"),

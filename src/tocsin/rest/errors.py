@@ -6,7 +6,7 @@ The one rule here: which number stands for which refusal. The numbers are the do
 from typing import Any
 
 from tocsin.core.database import Conflict
-from tocsin.core.errors import Forbidden, Invalid, NotFound, Problem, Refused
+from tocsin.core.errors import Forbidden, Invalid, NotFound, Problem, Refused, Unseen
 
 INTERNAL = 2000
 INVALID = 2001
@@ -98,6 +98,8 @@ def of_problem(problem: Problem) -> ApiError:
         return invalid(f"{name} {problem.message}")
     if isinstance(problem, NotFound):
         return not_found(str(problem), MISSING.get(problem.kind, NOT_FOUND))
+    if isinstance(problem, Unseen):
+        return not_found()
     if isinstance(problem, Forbidden):
         return ApiError(403, DENIED, "Access Denied", str(problem))
     if isinstance(problem, Refused):

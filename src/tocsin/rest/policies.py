@@ -180,6 +180,7 @@ ESCALATION_POLICY = Resource(
     summary=lambda policy: policy.name,
     page=lambda policy: f"/app/escalation-policies/{policy.id}",
     load=_load,
+    team_of=lambda policy: policy.team_id,
     prepare=_prepare,
     params=(
         Param(name="query"),

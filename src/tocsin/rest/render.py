@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from tocsin.accounts.access import Permission, allowed
 from tocsin.rest.call import Call
 from tocsin.rest.resource import Ref, Resource
 
@@ -36,7 +37,7 @@ async def _fill(call: Call, resource: Resource, refs: list[Ref], includes: froze
     for ref in refs:
         if ref.item is None:
             ref.item = loaded.get(ref.id)
-    full = [ref for ref in refs if ref.full and ref.item is not None]
+    full = [ref for ref in refs if ref.full and ref.item is not None and _seen(call, resource, ref)]
     if full:
         bodies = await _bodies(call, resource, [ref.item for ref in full], includes)
         for ref, body in zip(full, bodies, strict=True):
@@ -44,6 +45,13 @@ async def _fill(call: Call, resource: Resource, refs: list[Ref], includes: froze
     for ref in refs:
         if ref.value is None:
             ref.value = reference(call, resource, ref)
+
+
+def _seen(call: Call, resource: Resource, ref: Ref) -> bool:
+    """An include shows nothing in whole that its caller could not get: that stays a reference."""
+    if not ref.included or resource.team_of is None:
+        return True
+    return allowed(call.actor, Permission.VIEW, resource.team_of(ref.item))
 
 
 async def _bodies(
@@ -59,7 +67,7 @@ async def _bodies(
                 inside: list[Ref] = []
                 _collect(value, inside)
                 for ref in inside:
-                    ref.full = True
+                    ref.full = ref.included = True
             body[field.name] = value
         bodies.append(body)
     settled: list[dict[str, Any]] = await settle(call, bodies)

@@ -16,7 +16,8 @@ from tocsin.rest.call import Call, Paging
 class Ref:
     """A thing named in an answer: shown as a reference, or in whole.
 
-    `item` spares the look-up; `type` replaces the kind's own type in the reference.
+    `item` spares the look-up; `type` replaces the kind's own type in the reference. `included` says
+    that it is shown in whole because the caller asked for it with `include[]`.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class Ref:
     item: Any = None
     full: bool = False
     value: Any = None
+    included: bool = False
 
 
 class Reference:
@@ -74,7 +76,8 @@ class Resource:
     """See the module.
 
     `prepare` loads what the fields of many items need besides the items, in a fixed number of
-    queries. `load` finds items by id for references; it leaves unknown ids out.
+    queries. `load` finds items by id for references; it leaves unknown ids out. `team_of` says
+    whose an item is, where not everybody who sees what names it may see it.
     """
 
     kind: str
@@ -87,6 +90,7 @@ class Resource:
     page: Callable[[Any], str | None] = lambda item: None
     location: Callable[[Any], str | None] | None = None
     type_of: Callable[[Any], str] | None = None
+    team_of: Callable[[Any], str | None] | None = None
     prepare: Callable[[Call, Sequence[Any]], Awaitable[Any]] = _nothing
     params: tuple[Param, ...] = ()
     get_params: tuple[Param, ...] = ()

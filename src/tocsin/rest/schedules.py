@@ -304,6 +304,7 @@ SCHEDULE = Resource(
     summary=lambda head: head.name,
     page=lambda head: f"/app/schedules/{head.id}",
     load=_load,
+    team_of=lambda schedule: schedule.team_id,
     prepare=_prepare,
     params=(Param(name="query"), Param(name="team_ids", many=True), Param(name="time_zone")),
     get_params=(*RANGE, *SHOWN),

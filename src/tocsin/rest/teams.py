@@ -66,6 +66,7 @@ TEAM = Resource(
     summary=lambda team: team.name,
     page=lambda team: f"/app/teams/{team.id}",
     load=_load,
+    team_of=lambda team: team.id,
     params=(Param(name="query"),),
     fields=(
         Field(
