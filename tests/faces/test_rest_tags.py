@@ -136,7 +136,14 @@ async def test_what_is_deleted_carries_no_tag(world: World, admin: Client) -> No
 async def test_what_is_wrong_is_named(world: World, admin: Client) -> None:
     bob = world["bob"].user.id
     path = f"/users/{bob}/change_tags"
-    for body in ({}, {"add": []}, {"add": [{}]}, {"add": "x"}, {"remove": [{"type": "tag"}]}):
+    bodies: tuple[dict[str, Any], ...] = (
+        {},
+        {"add": []},
+        {"add": [{}]},
+        {"add": "x"},
+        {"remove": [{"type": "tag"}]},
+    )
+    for body in bodies:
         refused = await admin.post(path, body, 400)
         assert "add" in refused["error"]["errors"][0] or "remove" in refused["error"]["errors"][0]
     await admin.post(path, {"add": [{"id": "PNONE"}]}, 404)

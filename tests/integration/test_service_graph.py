@@ -14,7 +14,7 @@ from tocsin.catalog import actions as catalog
 from tocsin.catalog import graph
 from tocsin.catalog.graph_model import End, NewBusinessService, NodeKind, Pair
 from tocsin.core.database import Tx
-from tocsin.core.errors import Refused
+from tocsin.core.errors import NotFound, Refused
 from tocsin.queries import related_changes, service_graph
 from tocsin.queries.service_graph import State
 
@@ -59,12 +59,20 @@ async def test_the_same_at_once_is_added_once(world: World) -> None:
     assert len(set(await asyncio.gather(add(), add(), add()))) == 1
 
 
-async def test_a_service_that_is_deleted_meanwhile_gets_no_dependency(world: World) -> None:
-    id = world.services["pay"].id
+async def test_what_is_deleted_meanwhile_keeps_no_dependency(world: World) -> None:
+    async def delete() -> None:
+        async with world.database.transaction() as tx:
+            await catalog.delete_service(tx, SYSTEM, world.services["pay"].id, START)
+
     async with world.database.transaction() as tx:
-        await catalog.delete_service(tx, SYSTEM, id, START)
+        await catalog.associate(tx, SYSTEM, [pair(world, "shop", "pay")], START)
+        deleting = asyncio.create_task(delete())
+        await asyncio.sleep(0.1)
+    await deleting
     async with world.database.transaction() as tx:
-        assert await catalog.nodes_by_ids(tx, [id]) == {}
+        assert await catalog.all_dependencies(tx) == []
+        with pytest.raises(NotFound):
+            await catalog.associate(tx, SYSTEM, [pair(world, "shop", "pay")], START)
 
 
 class Counting:
