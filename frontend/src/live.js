@@ -8,16 +8,22 @@ const QUIET_MS = 25_000;
 const STALE_MS = 45_000;
 const HIDDEN_MS = 30_000;
 
+// A press is over a moment after the pointer is up: the click comes then.
+const PRESS_MS = 100;
+
 const timers = new WeakMap();
 const waiting = new Map();
+let pressing = false;
 let htmx;
 
 /* ---- fetching again */
 
 const names = (element) => element.dataset.live.split(/\s+/);
 
-/** Holds while a reader is in it: the pointer on a row, a field with the focus, or what they opened. */
+/** Holds while a reader is in it: the pointer on a row, a field with the focus, or what they opened.
+    While anything is pressed all of the page holds still: what moved away would lose the press. */
 function isHeld(element) {
+  if (pressing) return true;
   if (element.matches(":has(:is(input:not([type=checkbox]), textarea, select):focus, dialog[open], details[open]:not([data-shown]))")) return true;
   return element.hasAttribute("data-row") && element.matches(":hover");
 }
@@ -62,7 +68,7 @@ function replaceRow(list, old, fresh) {
 
 function settle(list) {
   const state = waiting.get(list);
-  if (!state) return;
+  if (!state || pressing) return;
   for (const [id, fresh] of state) {
     const old = one(`[data-row="${CSS.escape(id)}"]`, list);
     if (old?.matches(":hover")) continue;
@@ -94,6 +100,24 @@ function mergeList(list, html) {
     sign.hidden = news === 0;
     sign.textContent = `${news} new`;
   }
+}
+
+/* ---- a press */
+
+function startPressing() {
+  let over = 0;
+  const end = () => {
+    clearTimeout(over);
+    over = setTimeout(() => {
+      pressing = false;
+      waiting.forEach((state, list) => settle(list));
+    }, PRESS_MS);
+  };
+  addEventListener("pointerdown", () => { clearTimeout(over); pressing = true; }, true);
+  addEventListener("pointerup", end, true);
+  // A scroll, or a finger that left: nothing will be clicked.
+  addEventListener("pointercancel", end, true);
+  addEventListener("blur", end);
 }
 
 /* ---- live or stale */
@@ -174,6 +198,7 @@ export function startLive(library) {
 
   const meta = one('meta[name="live"]');
   if (!meta) return;
+  startPressing();
   const sign = startSign(meta);
   let source = null;
   let retry = 0;

@@ -132,3 +132,29 @@ async def test_two_people_look_at_one_incident(
         await bob.page.get_by_label("Note").fill("On my way")
         await bob.page.get_by_role("button", name="Add note").click()
         await expect(ann.page.get_by_text("On my way").first).to_be_visible()
+
+
+async def test_a_press_is_not_lost_when_the_page_changes(
+    open_screen: OpenScreen, tocsin: Running, phone: FakeHttp
+) -> None:
+    """A thumb is on a button for a tenth of a second, and somebody else acts in it."""
+    key = await stage(tocsin, phone)
+    await tocsin.person("bob", "ntfy", f"{phone.url}/bob")
+    await event(tocsin, key, "db-down")
+    [row] = await tocsin.rows(INCIDENT)
+    async with open_screen() as ann, open_screen(width=390) as bob:
+        for screen, name in ((ann, "ann"), (bob, "bob")):
+            await sign_in(screen, name)
+            await screen.page.goto(f"/app/incidents/{row['id']}")
+        page = bob.page
+        await page.get_by_label("Note").fill("On my way")
+        button = page.get_by_role("button", name="Add note")
+        await button.hover()
+        await page.mouse.down()
+        await ann.page.get_by_role("button", name="Acknowledge").click()
+        await expect(ann.page.locator(".st-acknowledged").first).to_be_visible()
+        # Long enough for the page to have changed under the thumb.
+        await page.wait_for_timeout(1500)
+        await page.mouse.up()
+        await expect(page.get_by_text("On my way").first).to_be_visible()
+        await expect(page.locator(".st-acknowledged").first).to_be_visible()
