@@ -116,7 +116,7 @@ async def test_what_waits_is_shown(world: World, ann: Visitor) -> None:
     assert "opens" in waiting
     await world.resolve("shop", "blip")
     after = words(await ann.get(page))
-    assert "1 of 1 ended by themselves" in after
+    assert "1 of 1 ended by themselves in 28 days" in after
     await ann.post(f"{page}/pause", {"pause_seconds": "7"}, status=422)
 
 

@@ -26,10 +26,10 @@ from tocsin.web.joined_words import field_name
 from tocsin.web.visit import Visit
 
 WAYS: tuple[tuple[str, str], ...] = (
-    ("none", "Not"),
-    (GroupingType.TIME, "By time"),
-    (GroupingType.CONTENT, "By content"),
-    (GroupingType.TEXT, "By text"),
+    ("none", "Off"),
+    (GroupingType.TIME, "Time"),
+    (GroupingType.CONTENT, "Content"),
+    (GroupingType.TEXT, "Text"),
     (GroupingType.CONTENT_AND_TEXT, "Both"),
 )
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
