@@ -19,6 +19,7 @@ AREAS = {
     "escalations",
     "incidents",
     "tags",
+    "webhooks",
 }
 # Within an area these modules may touch the world; every other one is a rule and may not.
 IMPURE = {"actions", "store", "feed", "audit", "acceptor"}

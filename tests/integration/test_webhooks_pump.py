@@ -141,7 +141,7 @@ async def test_a_header_that_is_given_back_redacted_keeps_its_value(world: World
         async with world.database.transaction() as tx:
             change = SubscriptionChange(headers=(Header("X-Team", REDACTED), Header("X-B", "b")))
             box, now = world.program.secret_box, world.clock.now()
-            await webhooks.update(tx, SYSTEM, box, shop.id, change, now)
+            await webhooks.update(tx, SYSTEM, shop.id, change, now, box=box)
         await world.trigger("shop", "db-down")
         (request,) = shop.requests
         assert (request.headers["x-team"], request.headers["x-b"]) == ("core", "b")
@@ -363,7 +363,7 @@ async def test_a_ping_goes_to_one_that_is_switched_off_and_is_tried_once(world: 
         async with world.database.transaction() as tx:
             box, now = world.program.secret_box, world.clock.now()
             off = SubscriptionChange(active=False)
-            await webhooks.update(tx, SYSTEM, box, shop.id, off, now)
+            await webhooks.update(tx, SYSTEM, shop.id, off, now, box=box)
             ann = world["ann"].actor
             await webhooks.ping(tx, ann, shop.id, now, base_url="http://tocsin.test")
         shop.http.script(Status(500))
@@ -394,7 +394,7 @@ async def test_what_waits_for_one_that_is_switched_off_is_cancelled(world: World
         async with world.database.transaction() as tx:
             box, now = world.program.secret_box, world.clock.now()
             off = SubscriptionChange(active=False)
-            await webhooks.update(tx, SYSTEM, box, shop.id, off, now)
+            await webhooks.update(tx, SYSTEM, shop.id, off, now, box=box)
             await webhooks.delete(tx, SYSTEM, other.id, now)
         await world.advance(minutes=1)
         assert await shop.states() == ["cancelled", "cancelled"]

@@ -154,12 +154,12 @@ async def test_what_was_before_is_not_told(world: World) -> None:
         async with world.database.transaction() as tx:
             box, now = world.program.secret_box, world.clock.now()
             off = SubscriptionChange(active=False)
-            await webhooks.update(tx, SYSTEM, box, shop.id, off, now)
+            await webhooks.update(tx, SYSTEM, shop.id, off, now, box=box)
         await world.trigger("shop", "unheard")
         world.clock.advance(SECOND)
         async with world.database.transaction() as tx:
             on = SubscriptionChange(active=True)
-            await webhooks.update(tx, SYSTEM, box, shop.id, on, world.clock.now())
+            await webhooks.update(tx, SYSTEM, shop.id, on, world.clock.now(), box=box)
         await world.trigger("shop", "last")
         assert {event["data"]["title"] for event in shop.events} == {"late", "last"}
 

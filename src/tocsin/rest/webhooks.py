@@ -145,7 +145,9 @@ async def _update(call: Call, id: str, given: dict[str, Any]) -> Subscription:
         values["filter_type"] = _filter_type(given["filter"].type, "filter.type")
         values["filter_id"] = given["filter"].id
     change = SubscriptionChange(**values)
-    return await webhooks.update(call.tx, call.actor, call.deps.secret_box, id, change, call.now)
+    return await webhooks.update(
+        call.tx, call.actor, id, change, call.now, box=call.deps.secret_box
+    )
 
 
 async def _delete(call: Call, id: str) -> None:

@@ -274,7 +274,8 @@ async def save_subscription(visit: Visit) -> Response:
     try:
         change = SubscriptionChange(**_read(values))
         async with visit.tx() as tx:
-            await webhooks.update(tx, visit.actor, visit.deps.secret_box, id, change, visit.now)
+            box = visit.deps.secret_box
+            await webhooks.update(tx, visit.actor, id, change, visit.now, box=box)
     except (Invalid, Refused) as error:
         return await _show(visit, id, values=values, errors=_errors(error), status=422)
     return visit.see_other(f"{BASE}/{id}", toast="The webhook is saved.")

@@ -82,7 +82,7 @@ async def create(
 
 
 async def update(
-    tx: Tx, actor: Actor, box: SecretBox, id: str, change: SubscriptionChange, now: datetime
+    tx: Tx, actor: Actor, id: str, change: SubscriptionChange, now: datetime, *, box: SecretBox
 ) -> Subscription:
     """Change a subscription. One that is switched on again is told what happens from then on."""
     old = await _locked(tx, actor, id)
