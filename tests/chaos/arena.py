@@ -49,7 +49,8 @@ select (select count(*) from inbox where not quarantined),
     (select count(*) from deliveries where state = 'sending'),
     (select count(*) from deliveries, time where state = 'queued' and due_at < time.at),
     (select count(*) from escalation_runs r, time where r.state = 'running' and r.due_at < time.at),
-    (select count(*) from audit_pending)
+    (select count(*) from audit_pending),
+    (select count(*) from maintenance_holds)
 """
 
 
@@ -201,7 +202,14 @@ class Arena:
                 if not any(left) and not self.client.waiting:
                     return None
             await asyncio.sleep(0.3)
-        names = ("events in the inbox", "leases", "due deliveries", "due ladders", "unsealed")
+        names = (
+            "events in the inbox",
+            "leases",
+            "due deliveries",
+            "due ladders",
+            "unsealed",
+            "services held in maintenance",
+        )
         parts = [f"{count} {name}" for count, name in zip(left, names, strict=False) if count]
         if self.client.waiting:
             parts.append(f"{self.client.waiting} events not accepted ({self.client.answers})")

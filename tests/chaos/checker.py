@@ -71,6 +71,7 @@ def check(found: Evidence, rules: Rules) -> list[Check]:
         ("every stored event is processed, once", stored_are_processed),
         ("one open alert for each key", one_open_alert),
         ("alerts are what the events come to", alerts_equal_model),
+        ("every alert that still holds has an incident", alerts_open),
         ("every incident pages its person", incidents_page),
         ("every page has its steps", pages_have_steps),
         ("every due step is delivered", steps_are_delivered),
@@ -131,6 +132,12 @@ def alerts_equal_model(found: Evidence, rules: Rules) -> Iterator[str]:
         have = sorted(stored.get(key, []))
         if want != have:
             yield f"{key[1]}: (events, open) are {have}, should be {want}"
+
+
+def alerts_open(found: Evidence, rules: Rules) -> Iterator[str]:
+    for row in found.rows["alerts"]:
+        if row["status"] == "triggered" and row["incident_id"] is None:
+            yield f"{row['dedup_key']} of {row['created_at']:%H:%M:%S} was held back and forgotten"
 
 
 def incidents_page(found: Evidence, rules: Rules) -> Iterator[str]:

@@ -41,6 +41,15 @@ update incident_timers set due_at = (select at from logical_time)
 where (incident_id, kind) in (select incident_id, kind from incident_timers
     where kind = 'acknowledgement_timeout' order by due_at limit 3)
 """
+# A moment of maintenance of one service after the other.
+MAINTAIN = """
+insert into maintenance_windows (id, description, service_ids, starts_at, ends_at, created_at)
+select 'PCHAOS' || (select count(*) from maintenance_windows), 'chaos', array[s.id], t.at,
+    t.at + interval '2 seconds', t.at
+from logical_time t, (
+    select id from services order by id
+    limit 1 offset (select mod(count(*), 10) from maintenance_windows)) s
+"""
 
 
 def points() -> list[str]:
@@ -124,9 +133,10 @@ async def _death(stage: Arena) -> bool:
 
 
 async def _hurry(stage: Arena) -> None:
-    """Make a few ladders and timers due every other second."""
+    """Make a few ladders and timers due every other second, and maintain a service."""
     while True:
         await asyncio.sleep(2.0)
         with suppress(psycopg.Error):
             await stage.query(MAKE_LADDERS_DUE)
             await stage.query(MAKE_TIMERS_DUE)
+            await stage.query(MAINTAIN)
