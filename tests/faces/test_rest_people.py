@@ -257,6 +257,33 @@ async def test_a_team_from_first_to_last(admin: Client) -> None:
     assert code_of(await admin.get(f"/teams/{team['id']}", 404)) == 2100
 
 
+async def test_a_team_that_owns_something_leaves_it_to_another(admin: Client) -> None:
+    old, heir = [
+        (await admin.post("/teams", {"team": {"name": name}}))["team"]["id"]
+        for name in ("Core", "Edge")
+    ]
+    layer = {
+        "start": "2030-01-01T00:00:00Z",
+        "rotation_virtual_start": "2030-01-01T00:00:00Z",
+        "rotation_turn_length_seconds": 86400,
+        "users": [{"user": {"id": (await admin.get("/users"))["users"][0]["id"]}}],
+    }
+    schedule = {
+        "name": "Nights",
+        "time_zone": "Etc/UTC",
+        "teams": [{"id": old}],
+        "schedule_layers": [layer],
+    }
+    made = (await admin.post("/schedules", {"schedule": schedule}))["schedule"]
+    assert [team["id"] for team in made["teams"]] == [old]
+    await admin.delete(f"/teams/{old}", 400)
+    await admin.delete(f"/teams/{old}?reassignment_team=PNOTHERE", 404)
+    await admin.delete(f"/teams/{old}?reassignment_team={old}", 400)
+    await admin.delete(f"/teams/{old}?reassignment_team={heir}")
+    now = (await admin.get(f"/schedules/{made['id']}"))["schedule"]
+    assert [team["id"] for team in now["teams"]] == [heir]
+
+
 async def test_members(world: World, admin: Client) -> None:
     team = (await admin.post("/teams", {"team": {"name": "Core"}}))["team"]["id"]
     bob, ann = world["bob"].user.id, world["ann"].user.id

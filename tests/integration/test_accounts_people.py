@@ -323,6 +323,36 @@ async def test_a_team_in_use_stays(database: Database) -> None:
         assert await actions.teams_of(tx, bob.id) == {}
 
 
+async def test_what_a_deleted_team_owned_goes_to_its_heir(database: Database) -> None:
+    async with database.transaction() as tx:
+        bob = await make(tx, "Bob")
+        core, edge = [await actions.create_team(tx, SYSTEM, NOW, name=n) for n in ("Core", "Edge")]
+        await use(tx, bob.id)
+        await tx.execute("update escalation_policies set team_id = %(t)s", {"t": core.id})
+        seat = Member(team_id=core.id, user_id=bob.id, role="manager")
+        await actions.set_member(tx, SYSTEM, seat, NOW)
+        manager = Actor(
+            kind="person", id=bob.id, label="Bob", role=Role.RESPONDER, teams={core.id: "manager"}
+        )
+        with pytest.raises(Forbidden):
+            # What is given must be wanted: who deletes manages the heir as well.
+            await actions.delete_team(tx, manager, core.id, NOW, heir_id=edge.id)
+        for wrong, error in ((core.id, Invalid), ("PNONE", NotFound)):
+            with pytest.raises(error):
+                await actions.delete_team(tx, SYSTEM, core.id, NOW, heir_id=wrong)
+        await actions.delete_team(tx, SYSTEM, core.id, NOW, heir_id=edge.id)
+        [policy] = await tx.rows("select id, team_id from escalation_policies")
+        assert policy["team_id"] == edge.id
+        rows = await tx.rows(
+            "select subject_type, before, after from audit"
+            " where subject_id = %(id)s and action = 'update'",
+            {"id": policy["id"]},
+        )
+        assert [tuple(row.values()) for row in rows] == [
+            ("escalation_policy", {"team_id": core.id}, {"team_id": edge.id})
+        ]
+
+
 async def test_a_stakeholder_only_observes_in_a_team(database: Database) -> None:
     async with database.transaction() as tx:
         eve = await make(tx, "Eve", Role.STAKEHOLDER)

@@ -92,9 +92,7 @@ async def head(tx: Tx) -> Head:
     return newest or Head(chain=0, hash=START)
 
 
-async def sealed(
-    tx: Tx, after: int, upto: int, subject_types: Sequence[str]
-) -> list[AuditRecord]:
+async def sealed(tx: Tx, after: int, upto: int, subject_types: Sequence[str]) -> list[AuditRecord]:
     """The rows about these kinds of things whose links are numbered above `after` up to `upto`, at
     most 1,000 further on, in the order of the chain.
 

@@ -175,6 +175,22 @@ SELECT_OWNED_BY_TEAM = """
     order by 1, 2 limit 10
 """
 
+MOVE_OWNED_BY_TEAM = """
+    with policies as (
+        update escalation_policies set team_id = %(to)s
+        where team_id = %(id)s and deleted_at is null returning id, name
+    ), moved_schedules as (
+        update schedules set team_id = %(to)s
+        where team_id = %(id)s and deleted_at is null returning id, name
+    ), businesses as (
+        update business_services set team_id = %(to)s
+        where team_id = %(id)s and deleted_at is null returning id, name
+    )
+    select 'escalation_policy' as kind, id, name from policies
+    union all select 'schedule', id, name from moved_schedules
+    union all select 'business_service', id, name from businesses
+"""
+
 UPSERT_MEMBER = """
     insert into team_members (team_id, user_id, role)
     values (%(team_id)s, %(user_id)s, %(role)s)

@@ -150,7 +150,8 @@ def of(resource: Resource) -> list[Operation]:
         more = {"takes": kind, "gives": kind, "needs_from": needs}
         add("PUT", single, "Update", change(resource), **more)
     if resource.delete is not None:
-        add("DELETE", single, "Delete", remove(resource), ok=204)
+        params = resource.delete_params
+        add("DELETE", single, "Delete", remove(resource), ok=204, params=params)
     return found
 
 

@@ -94,6 +94,7 @@ class Resource:
     prepare: Callable[[Call, Sequence[Any]], Awaitable[Any]] = _nothing
     params: tuple[Param, ...] = ()
     get_params: tuple[Param, ...] = ()
+    delete_params: tuple[Param, ...] = ()
     list: Callable[[Call, Paging], Awaitable[Slice]] | None = None
     get: Callable[[Call, str], Awaitable[Any]] | None = None
     create: Callable[[Call, dict[str, Any]], Awaitable[Any]] | None = None

@@ -9,7 +9,6 @@ from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import Member, Team, TeamChange, TeamRole
 from tocsin.rest import operations
 from tocsin.rest.call import Call, Paging, convert
-from tocsin.rest.errors import invalid
 from tocsin.rest.resource import Field, Operation, Param, Ref, Reference, Resource, Slice
 
 TAG = "Teams"
@@ -51,11 +50,8 @@ async def _update(call: Call, id: str, given: dict[str, Any]) -> Team:
 
 
 async def _delete(call: Call, id: str) -> None:
-    if call.text("reassignment_team") is not None:
-        raise invalid(
-            "reassignment_team is not supported: give what the team owns to another team first"
-        )
-    await accounts.delete_team(call.tx, call.actor, id, call.now)
+    heir = call.text("reassignment_team")
+    await accounts.delete_team(call.tx, call.actor, id, call.now, heir_id=heir)
 
 
 TEAM = Resource(
@@ -68,6 +64,7 @@ TEAM = Resource(
     load=_load,
     team_of=lambda team: team.id,
     params=(Param(name="query"),),
+    delete_params=(Param(name="reassignment_team"),),
     fields=(
         Field(
             name="name",

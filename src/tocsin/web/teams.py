@@ -99,8 +99,10 @@ async def _show(
         users = await accounts.users_by_ids(tx, [member.user_id for member in members])
         manages = allowed(visit.actor, Permission.MANAGE_TEAMS, team.id)
         people: list[Choice] = []
+        heirs: list[Choice] = []
         if manages:
             people = [one for one in await choices.people(tx) if one.id not in users]
+            heirs = [one for one in await choices.teams(tx, visit.actor) if one.id != team.id]
         tags = (await tag_actions.tags_of(tx, TagKind.TEAM, [team.id]))[team.id]
     return visit.render(
         "teams/page.html",
@@ -112,6 +114,7 @@ async def _show(
         cursor=cursor,
         next=found.next,
         people=people,
+        heirs=heirs,
         errors=errors or {},
         problem=problem,
         team_roles=TEAM_ROLES,
@@ -159,11 +162,12 @@ async def remove_member(visit: Visit) -> Response:
 
 
 async def delete_team(visit: Visit) -> Response:
-    """Delete a team that owns nothing."""
+    """Delete a team; what it owns goes to the team that the form names."""
+    heir_id = visit.field("heir") or None
     try:
         async with visit.tx() as tx:
             team = await accounts.get_team(tx, visit.actor, visit.path("id"))
-            await accounts.delete_team(tx, visit.actor, team.id, visit.now)
+            await accounts.delete_team(tx, visit.actor, team.id, visit.now, heir_id=heir_id)
     except Refused as refused:
         return await _show(visit, problem=refused.message, status=409)
     return visit.see_other(BASE, toast=f"{team.name} is deleted.")

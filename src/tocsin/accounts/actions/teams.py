@@ -61,10 +61,20 @@ async def update_team(
     return new
 
 
-async def delete_team(tx: Tx, actor: Actor, team_id: str, now: datetime) -> None:
-    """Delete a team that owns nothing, else Refused("team_in_use") with what it owns."""
+async def delete_team(
+    tx: Tx, actor: Actor, team_id: str, now: datetime, *, heir_id: str | None = None
+) -> None:
+    """Delete a team. What it owns goes to the team `heir_id`; without one a team that owns
+    something is not deleted: Refused("team_in_use") says what that is."""
     require(actor, Permission.MANAGE_TEAMS, team_id)
-    team = await locked_team(tx, team_id)
+    if heir_id == team_id:
+        raise Invalid("reassignment_team", "must be another team than the deleted one")
+    # Always in the order of ids, so that two who do this at once never wait for each other.
+    held = {id: await locked_team(tx, id) for id in sorted({team_id, heir_id or team_id})}
+    team = held[team_id]
+    if heir_id is not None:
+        require(actor, Permission.MANAGE_TEAMS, heir_id)
+        await _give(tx, actor, now, team=team, heir=held[heir_id])
     owned = await tx.tuples(store.SELECT_OWNED_BY_TEAM, {"id": team_id})
     if owned:
         names = "; ".join(f"{kind} {name}" for kind, name in owned)
@@ -74,6 +84,21 @@ async def delete_team(tx: Tx, actor: Actor, team_id: str, now: datetime) -> None
     await tx.execute(store.DELETE_MEMBERS_OF_TEAM, {"team_id": team_id})
     await tx.execute(store.DELETE_TEAM, {"id": team_id, "now": now})
     await _record(tx, actor, now, action="delete", team=team, before=team)
+
+
+async def _give(tx: Tx, actor: Actor, now: datetime, *, team: Team, heir: Team) -> None:
+    for kind, id, name in await tx.tuples(store.MOVE_OWNED_BY_TEAM, {"id": team.id, "to": heir.id}):
+        await audit.record(
+            tx,
+            actor,
+            now,
+            action="update",
+            subject_type=kind,
+            subject_id=id,
+            subject_label=name,
+            before={"team_id": team.id},
+            after={"team_id": heir.id},
+        )
 
 
 async def get_team(tx: Tx, actor: Actor, team_id: str) -> Team:
