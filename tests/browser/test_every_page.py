@@ -1,7 +1,7 @@
 """Every page that a link leads to opens without an error and fits a desk and a phone."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from playwright.async_api import Page
 
@@ -12,8 +12,15 @@ from tests.support.fake_providers import FakeHttp
 from tests.support.running import Running
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import SYSTEM, Member, TeamRole
+from tocsin.catalog import actions as catalog
+from tocsin.catalog.graph_model import End, NewBusinessService, Pair
+from tocsin.core.database import Tx
+from tocsin.events import actions as events
+from tocsin.events.model import Change, Link
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, OverrideDraft, ScheduleDraft
+from tocsin.tags import actions as tags
+from tocsin.tags.model import Naming, TagKind
 
 # What the navigation leads to; a page that is missing here is one nobody finds.
 NAVIGATION = (
@@ -67,11 +74,29 @@ async def furnish(tocsin: Running, phone: FakeHttp) -> None:
             user_id=bob.id, start=now + timedelta(days=8), end=now + timedelta(days=9)
         )
         await schedules.add_overrides(tx, SYSTEM, schedule.id, [cover], now)
+        await _graph(tx, key, team.id, now)
     long = "p99 latency of checkout-api.prod.eu-central-1.internal.example.com is " + "x" * 90
     await event(tocsin, key, long, "second", "third")
     await event(tocsin, key, "second", action="acknowledge")
     await event(tocsin, key, "third", action="resolve")
     await messages(phone, 3)
+
+
+async def _graph(tx: Tx, key: str, team_id: str, now: datetime) -> None:
+    """A business service above the service, a tag on the team, and a change."""
+    target = await catalog.target_for_key(tx, key)
+    assert target is not None
+    name = "Ordering, paying and everything that customers see before a parcel leaves us"
+    new = NewBusinessService(name=name, description="x" * 80, point_of_contact="y" * 60)
+    one = await catalog.create_business_service(tx, SYSTEM, new, now)
+    pair = Pair(
+        dependent=End("business_service", one.id), supporting=End("service", target.service_id)
+    )
+    await catalog.associate(tx, SYSTEM, [pair], now)
+    given = [Naming(label="a label as long as nobody would ever choose it " * 3)]
+    await tags.change_tags(tx, SYSTEM, TagKind.TEAM, team_id, add=given, now=now)
+    change = Change(summary="deployed " + "z" * 70, links=(Link(href="https://ci.example.com/1"),))
+    await events.record_change(tx, target.service_id, target.integration_id, change, now)
 
 
 def shape(address: str) -> str:
@@ -113,5 +138,6 @@ async def test_every_page_opens_and_fits(
         nav = {f"/app/{name}" for name in NAVIGATION}
         assert nav <= seen
         print("\n" + "\n".join(sorted(seen)))
-        for kind in ("incidents", "services", "schedules", "escalation-policies", "people"):
+        kinds = ("incidents", "services", "schedules", "escalation-policies", "people", "teams")
+        for kind in (*kinds, "business-services"):
             assert f"/app/{kind}/*" in seen, f"no link led to one of the {kind}"

@@ -51,6 +51,16 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, str] = {}
 
 
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """One change that a pipeline told of, minutes before now."""
+
+    ago: float
+    service: str
+    summary: str
+    source: str
+    link: str
+
+
 PEOPLE = (
     Employee(
         name="Maya Lindqvist", title="Head of Platform", zone="Europe/Stockholm", role=Role.OWNER
@@ -83,6 +93,60 @@ SERVICES = {
     "Web shop": ("Storefront", "What customers see."),
     "Search": ("Storefront", "Product search and suggestions."),
 }
+
+# Business service -> (what it is, whom to ask).
+BUSINESS = {
+    "Buying": ("A customer finds something, pays for it and gets an order.", "Tomas Silva"),
+    "Company website": ("Everything under harbourline.example.", "Nora Haddad"),
+    "Paying suppliers": ("Money that goes out.", "Payments"),
+}
+# Each needs the others.
+NEEDS = {
+    "Company website": ("Buying", "Web shop"),
+    "Buying": ("Web shop", "Checkout", "Search"),
+    "Paying suppliers": ("Card processor",),
+    "Web shop": ("API gateway",),
+    "Search": ("API gateway", "Kubernetes"),
+    "Checkout": ("API gateway", "Card processor", "Database cluster"),
+    "Card processor": ("Kubernetes", "Database cluster"),
+    "API gateway": ("Kubernetes",),
+}
+# Tag -> the people and teams that carry it.
+TAGS = {
+    "Europe": ("Maya Lindqvist", "Jonas Weber", "Tomas Silva", "Lena Fischer"),
+    "PostgreSQL": ("Jonas Weber", "Priya Raman", "Platform"),
+    "Card data": ("Tomas Silva", "Priya Raman", "Payments"),
+}
+CHANGES = (
+    Changed(
+        ago=4455,
+        service="Checkout",
+        summary="Release 2214 of orders-api",
+        source="delivery pipeline",
+        link="https://ci.harbourline.example/orders-api/2214",
+    ),
+    Changed(
+        ago=1985,
+        service="API gateway",
+        summary="Cache nodes: new kernel, one after the other",
+        source="fleet manager",
+        link="https://ci.harbourline.example/fleet/771",
+    ),
+    Changed(
+        ago=520,
+        service="Card processor",
+        summary="Memory limit of payments-worker from 2 to 1.5 GB",
+        source="delivery pipeline",
+        link="https://ci.harbourline.example/payments-worker/96",
+    ),
+    Changed(
+        ago=28,
+        service="Database cluster",
+        summary="Pool size of orders-api from 40 to 120 connections",
+        source="configuration repository",
+        link="https://git.harbourline.example/config/4f1c09",
+    ),
+)
 
 STORIES = (
     Story(

@@ -14,19 +14,34 @@ from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import SYSTEM, Actor, Member, NewUser, Role, User
 from tocsin.app import Program
 from tocsin.catalog import actions as catalog
+from tocsin.catalog.graph_model import End, NewBusinessService, NodeKind, Pair
 from tocsin.catalog.model import NewIntegration, NewService
-from tocsin.cli.demo_company import PEOPLE, SERVICES, STORIES, TEAMS, Step, Story
+from tocsin.cli.demo_company import (
+    BUSINESS,
+    CHANGES,
+    NEEDS,
+    PEOPLE,
+    SERVICES,
+    STORIES,
+    TAGS,
+    TEAMS,
+    Changed,
+    Step,
+    Story,
+)
 from tocsin.core.clock import ManualClock
 from tocsin.core.database import Tx
 from tocsin.escalations import actions as escalations
 from tocsin.escalations.model import LevelInput, PolicyInput, Target, TargetKind
 from tocsin.events import actions as events
-from tocsin.events.model import Accepted, Destination, Format
+from tocsin.events.model import Accepted, Change, Destination, Format, Link
 from tocsin.incidents import actions as incidents
 from tocsin.paging import actions as paging
 from tocsin.paging.actions import ContactMethodDraft
 from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, ScheduleDraft
+from tocsin.tags import actions as tags
+from tocsin.tags.model import Naming, TagKind
 
 DAY = 86_400
 NEXT_EVENT = "select min(due_at) from inbox where not quarantined"
@@ -51,8 +66,13 @@ class History:
     async def play(self, password: str) -> User:
         """Make the company and live its days up to `until`; the owner."""
         owner = await self._people(password)
-        await self._services(await self._policies(await self._teams()))
-        plan: list[tuple[datetime, Act]] = []
+        teams = await self._teams()
+        await self._services(await self._policies(teams))
+        await self._dependencies()
+        await self._tags(teams)
+        plan: list[tuple[datetime, Act]] = [
+            (self.until - timedelta(minutes=one.ago), self._changes(one)) for one in CHANGES
+        ]
         for story in STORIES:
             began = self.until - timedelta(minutes=story.ago)
             plan.append((began, self._says(story, "trigger")))
@@ -192,6 +212,50 @@ class History:
                     slice=service.slice,
                     format=Format.PAGERDUTY_V2,
                 )
+
+    async def _dependencies(self) -> None:
+        """The business services, and what depends on what."""
+        now = self.clock.now()
+        ends = {
+            name: End(NodeKind.SERVICE.value, to.service_id)
+            for name, to in self.destinations.items()
+        }
+        async with self.program.database.transaction() as tx:
+            for name, (what, contact) in BUSINESS.items():
+                new = NewBusinessService(name=name, description=what, point_of_contact=contact)
+                made = await catalog.create_business_service(tx, SYSTEM, new, now)
+                ends[name] = End(NodeKind.BUSINESS.value, made.id)
+            pairs = [
+                Pair(dependent=ends[name], supporting=ends[other])
+                for name, others in NEEDS.items()
+                for other in others
+            ]
+            await catalog.associate(tx, SYSTEM, pairs, now)
+
+    async def _tags(self, teams: dict[str, str]) -> None:
+        now = self.clock.now()
+        async with self.program.database.transaction() as tx:
+            for label, carriers in TAGS.items():
+                for name in carriers:
+                    kind = TagKind.TEAM if name in teams else TagKind.USER
+                    id = teams[name] if name in teams else self.people[name].id
+                    given = [Naming(label=label)]
+                    await tags.change_tags(tx, SYSTEM, kind, id, add=given, now=now)
+
+    def _changes(self, one: Changed) -> Act:
+        async def act() -> None:
+            to = self.destinations[one.service]
+            change = Change(
+                summary=one.summary,
+                source=one.source,
+                links=(Link(href=one.link, text="What was changed"),),
+            )
+            async with self.program.database.transaction() as tx:
+                await events.record_change(
+                    tx, to.service_id, to.integration_id, change, self.clock.now()
+                )
+
+        return act
 
     def _says(self, story: Story, action: str) -> Act:
         async def act() -> None:
