@@ -64,11 +64,14 @@ SELECT_PAGES = """
 select p.id, p.incident_id, p.user_id, p.step, p.urgency, p.reason, p.state, p.created_at,
     p.stopped_at, p.stopped_reason, i.number, i.title, i.status, i.created_at as opened_at,
     s.id as service_id, s.name as service_name, r.policy_id,
-    r.ladder ->> 'policy_name' as policy_name, r.ladder -> 'levels' as levels
+    r.ladder ->> 'policy_name' as policy_name, r.ladder -> 'levels' as levels,
+    q.requester_label as asked_by, q.message as asked_for, u.name as user_name
 from pages p
+join users u on u.id = p.user_id
 join incidents i on i.id = p.incident_id
 join services s on s.id = i.service_id
 left join escalation_runs r on r.incident_id = i.id
+left join responder_requests q on q.id = p.responder_request_id
 where p.id = any(%(ids)s)
 order by p.created_at, p.id
 limit %(limit)s
@@ -158,6 +161,9 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     policy_id: str | None
     policy_name: str | None
     levels: list[dict[str, Any]] | None
+    user_name: str
+    asked_by: str | None
+    asked_for: str | None
 
 
 class FirstAlert(msgspec.Struct, frozen=True, kw_only=True):

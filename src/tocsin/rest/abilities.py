@@ -13,6 +13,7 @@ HAS = (
     "round_robin_escalation",
     "alert_to_incident",
     "priorities",
+    "coordinated_responding",
 )
 LACKS = (
     "sso",

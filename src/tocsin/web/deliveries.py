@@ -27,6 +27,7 @@ from tocsin.web.visit import Visit
 
 PAGE_SIZE = 50
 SECTION = "deliveries"
+MOST_QUOTED = 200
 STATES = tuple(state.value for state in DeliveryState)
 
 
@@ -141,6 +142,11 @@ async def _chain(tx: Tx, row: Row, causes: Sequence[Cause]) -> list[Link]:
         text = f"A turn on call of {row.user_name} begins or ends"
         because = words.delivery_reason(row.reason)
         return [Link(at=row.created_at, icon="oncall", text=text, because=because)]
+    if row.kind == "status_update":
+        text = f"A status update on #{row.number} was posted"
+        because = words.delivery_reason(row.reason)
+        href = f"/app/incidents/{row.incident_id}#status-updates"
+        return [Link(at=row.created_at, icon="mail", text=text, because=because, href=href)]
     if not causes:
         return [Link(at=row.created_at, icon="bell", text="The page is no longer on record")]
     chain = await _of_page(tx, causes[0])
@@ -188,6 +194,11 @@ async def _of_page(tx: Tx, cause: Cause) -> list[Link]:
             href=f"/app/incidents/{cause.incident_id}",
         )
     )
+    if cause.asked_by is not None:
+        said = (cause.asked_for or "")[:MOST_QUOTED]
+        text = f"{cause.asked_by} asked for {cause.user_name} to join: “{said}”"
+        chain.append(Link(at=cause.created_at, icon="adduser", text=text))
+        return chain
     step = await ledger.ladder_step(tx, cause.incident_id, cause.step)
     level = int((step.data or {}).get("level") or 0) if step is not None else 0
     on_level = f"Level {level} of {cause.policy_name}" if level else f"By {cause.policy_name}"

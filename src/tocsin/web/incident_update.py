@@ -13,6 +13,8 @@ from tocsin.web.incidents_list import LIST
 from tocsin.web.page import Page, post
 from tocsin.web.visit import Visit
 
+MAIL = "email"
+
 
 async def preview(visit: Visit) -> Response:
     """Show the update; nothing is sent and nothing is kept."""
@@ -38,6 +40,7 @@ async def preview(visit: Visit) -> Response:
         # core.rich_text has left nothing in it but running text and links.
         html=Markup(found.html),
         given_subject=new.subject or "",
+        mail_missing=next((k.missing for k in visit.deps.channels if k.name == MAIL), None),
         body=new.message,
     )
 
