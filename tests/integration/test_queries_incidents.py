@@ -12,7 +12,7 @@ from tests.support.postgres import START, as_superuser
 from tocsin.accounts.model import Actor, Role
 from tocsin.core.database import Database
 from tocsin.events import change_store
-from tocsin.queries import choices, first_event, incident, incidents, ladders, service_graph
+from tocsin.queries import alike, choices, first_event, incident, incidents, ladders, service_graph
 from tocsin.queries.incidents import Filter
 
 ROWS = 100_000
@@ -126,6 +126,20 @@ LIST: dict[str, Any] = {
     "since": None,
     "limit": 26,
 }
+PAST: dict[str, Any] = {
+    "id": ONE,
+    "service_id": "PS000101",
+    "since": START - timedelta(days=400),
+    "before": FAR,
+    "limit": 100,
+}
+AROUND: dict[str, Any] = {
+    "service_id": "PS000101",
+    "services": None,
+    "at": START - timedelta(days=50),
+    "near": timedelta(hours=1),
+    "limit": 250,
+}
 STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
     ("open", incidents.SELECT_OPEN, {**LIST, "status": "triggered"}),
     ("open, mine", incidents.SELECT_OPEN, {**LIST, "status": "triggered", "mine": "P0000002"}),
@@ -177,10 +191,15 @@ STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
         {"ids": ["PS000007"], "each": 10, "priorities": ["P1", "P2"]},
     ),
     (
-        "past",
-        incident.SELECT_PAST,
-        {"id": ONE, "service_id": "PS000101", "before": FAR, "keys": ["key", "other"], "limit": 5},
+        "past by key",
+        alike.SELECT_WITH_KEYS,
+        {**PAST, "keys": ["key", "other"]},
     ),
+    ("past", alike.SELECT_EARLIER, PAST),
+    ("keys", alike.SELECT_KEYS, {"id": ONE, "limit": 10}),
+    ("around before", alike.SELECT_JUST_BEFORE, AROUND),
+    ("around after", alike.SELECT_JUST_AFTER, AROUND),
+    ("alike shown", alike.SELECT_SHOWN, {"ids": [ONE]}),
     ("steps", ladders.SELECT_STEPS, {"incident_id": ONE, "limit": 60}),
     (
         "first event",

@@ -129,6 +129,19 @@ select 'QP' || %(self)s, 'QT' || %(self)s, 'QR' || %(self)s, %(incident)s, %(sel
     'pending', 'responder_asked', '2026-01-01', '2026-01-01'
 on conflict do nothing
 """
+# Somebody else's note, and an open alert.
+NOTE_OF_VERA = """
+insert into notes (id, incident_id, user_id, label, content, at)
+values ('PNOTEDRILL', %(incident)s, %(vera)s, 'vera', 'x', '2026-01-01')
+on conflict (id) do update set content = 'x', deleted_at = null
+"""
+ALERT = """
+insert into alerts (id, service_id, incident_id, dedup_key, status, severity, summary, created_at,
+    last_event_at)
+select 'QALERTDRILL', service_id, id, 'drill', 'triggered', 'info', 'x', created_at, created_at
+from incidents where id = %(incident)s
+on conflict (id) do update set status = 'triggered'
+"""
 FOLLOWS = """
 insert into incident_subscribers (incident_id, kind, subscriber_id, added_by, at)
 values (%(incident)s, 'user', %(self)s, 'drill', '2026-01-01')
@@ -290,6 +303,31 @@ INCIDENTS: Routes = {
         act(f"{INCIDENT}/snooze", "responds", {"seconds": "3600"}),
     ),
     ("POST", "/app/incidents/{id}/note"): (act(f"{INCIDENT}/note", "responds", {"content": "x"}),),
+    ("POST", "/app/incidents/{id}/note/change"): (
+        act(
+            f"{INCIDENT}/note/change",
+            "manages",
+            {"note": "PNOTEDRILL", "note-PNOTEDRILL": "anew"},
+            before=NOTE_OF_VERA,
+        ),
+    ),
+    ("POST", "/app/incidents/{id}/note/delete"): (
+        act(f"{INCIDENT}/note/delete", "manages", {"note": "PNOTEDRILL"}, before=NOTE_OF_VERA),
+    ),
+    ("POST", "/app/incidents/{id}/alert"): (
+        act(
+            f"{INCIDENT}/alert",
+            "responds",
+            {"alert": "QALERTDRILL", "do": "resolve"},
+            before=ALERT,
+        ),
+    ),
+    ("POST", "/app/incidents/{id}/priority"): (
+        act(f"{INCIDENT}/priority", "responds", {"priority": "P2"}),
+    ),
+    ("POST", "/app/incidents/{id}/conference"): (
+        act(f"{INCIDENT}/conference", "responds", {"conference_number": "+1 555"}),
+    ),
     ("POST", "/app/incidents/{id}/urgency"): (
         act(f"{INCIDENT}/urgency", "responds", {"urgency": "low"}),
     ),

@@ -10,6 +10,7 @@ sentence.
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -60,6 +61,8 @@ class Likeness(msgspec.Struct, frozen=True):
     words: tuple[str, ...] = ()
 
 
+# One title is compared with a thousand, and a service says the same few things again and again.
+@lru_cache(maxsize=4096)
 def words(title: str) -> frozenset[str]:
     """What a title is about."""
     found = []

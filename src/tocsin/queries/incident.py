@@ -25,12 +25,10 @@ MAX_DELIVERIES = 200
 MAX_PAGES = 100
 MAX_EXPLAINED = 10
 MAX_MERGED = 50
-PAST_SHOWN = 5
-PAST_KEYS = 10
 
 SELECT_HEAD = """
-    select i.id, i.number, i.title, i.status, i.urgency, i.priority, i.body, i.test, i.created_at,
-        i.changed_at,
+    select i.id, i.number, i.title, i.status, i.urgency, i.priority, i.conference_number,
+        i.conference_url, i.body, i.test, i.created_at, i.changed_at,
         i.acknowledged_at, i.resolved_at, i.snoozed_until, i.resolution, i.alert_count,
         i.open_alert_count, i.last_alert_at, i.service_id, s.name as service_name, p.team_id,
         i.escalation_policy_id as policy_id, o.name as policy_name, m.id as merged_id,
@@ -106,24 +104,6 @@ SELECT_MERGED_FROM = """
     where l.incident_id = %(id)s and l.kind = 'merge'
     order by i.number desc limit %(limit)s
 """
-# The newest earlier incidents that had an alert with one of these keys.
-SELECT_PAST = """
-    select i.id, i.number, i.title, i.status, i.created_at, i.resolved_at, i.resolution,
-        (select l.reason from log_entries l
-            where l.incident_id = i.id and l.kind = 'resolve' order by l.seq desc limit 1) as reason
-    from (
-        select distinct a.incident_id
-        from unnest(%(keys)s::text[]) as k (dedup_key)
-        cross join lateral (
-            select incident_id from alerts
-            where service_id = %(service_id)s and dedup_key = k.dedup_key
-                and status = 'resolved' and created_at < %(before)s and incident_id <> %(id)s
-            order by created_at desc limit %(limit)s
-        ) a
-    ) found
-    join incidents i on i.id = found.incident_id
-    order by i.created_at desc, i.id desc limit %(limit)s
-"""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +115,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     urgency: str
     priority: str | None
+    conference_number: str | None
+    conference_url: str | None
     body: str | None
     test: bool
     created_at: datetime
@@ -264,19 +246,6 @@ class MergedFrom(msgspec.Struct, frozen=True):
     title: str
 
 
-class Past(msgspec.Struct, frozen=True, kw_only=True):
-    """An earlier incident with the same alert, and how it ended (`reason`: why)."""
-
-    id: str
-    number: int
-    title: str
-    status: str
-    created_at: datetime
-    resolved_at: datetime | None
-    resolution: str | None
-    reason: str | None
-
-
 async def head(tx: Tx, actor: Actor, incident_id: str) -> Head:
     """The incident. Raises NotFound, also when its service is not the actor's to see."""
     visible = visible_teams(actor)
@@ -403,18 +372,3 @@ async def _through(
                 if shift is not None and shift.user_id == row.user_id:
                     found.setdefault((step, row.user_id), id)
     return found
-
-
-async def past(tx: Tx, head: Head, alerts: Sequence[AlertView]) -> list[Past]:
-    """The newest earlier incidents of the service with one of these alerts' keys."""
-    keys = list(dict.fromkeys(alert.dedup_key for alert in alerts))[:PAST_KEYS]
-    if not keys:
-        return []
-    asked = {
-        "id": head.id,
-        "service_id": head.service_id,
-        "before": head.created_at,
-        "keys": keys,
-        "limit": PAST_SHOWN,
-    }
-    return await tx.all(Past, SELECT_PAST, asked)

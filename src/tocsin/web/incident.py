@@ -14,9 +14,11 @@ from tocsin.accounts.actions import STAKEHOLDERS
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.incidents import actions as incidents
-from tocsin.queries import choices, ladders, related_changes, service_graph
+from tocsin.queries import alike, choices, ladders, related_changes, service_graph
 from tocsin.queries import incident as queries
+from tocsin.queries.alike import Subject
 from tocsin.queries.incident import Head
+from tocsin.queries.incidents import PRIORITIES
 from tocsin.timeline import feed
 from tocsin.web import alert_details, incident_crew, ladder_words, words
 from tocsin.web.incidents_list import LIST, SNOOZES
@@ -28,6 +30,7 @@ PARTS = ("head", "ladder", "record", "updates")
 TIMELINE_SHOWN = 60
 MOST_NOTES = 100
 CHANGES_SHOWN = 5
+PAST_SHOWN = 5
 SHOWS = ("all", "people", "pages")
 
 
@@ -75,6 +78,7 @@ async def _common(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "base": f"{LIST}/{head.id}",
         "may_respond": allowed(visit.actor, Permission.RESPOND, head.team_id),
         "words": words,
+        "priorities": PRIORITIES,
     }
 
 
@@ -107,7 +111,7 @@ async def _record(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "alerts": alerts.items,
         "alerts_next": f"{base}?alerts={alerts.next}#alerts" if alerts.next else None,
         **await _around(tx, visit, head),
-        "past": await queries.past(tx, head, alerts.items),
+        **await _alike(tx, visit, head),
         "details": alert_details.lines,
         "links": alert_details.links,
         "entries": [entry for entry in told if show == "all" or entry.of == show],
@@ -115,6 +119,7 @@ async def _record(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "older": f"{base}?before={entries[-1].seq}#timeline" if more else None,
         "newer": f"{base}#timeline" if before else None,
         "notes": await incidents.notes(tx, head.id, MOST_NOTES),
+        "may_change": lambda note: incidents.may_change(visit.actor, note, head.team_id),
         "record_url": _record_url(visit, base),
     }
 
@@ -133,6 +138,19 @@ async def _around(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
     if head.is_open:
         hits = await service_graph.hit_business(tx, visit.actor, head.service_id, head.priority)
     return {"changes": changes, "hits": hits}
+
+
+async def _alike(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
+    """What was like it before, and what began on other services at about the same time."""
+    subject = Subject(
+        id=head.id, title=head.title, service_id=head.service_id, created_at=head.created_at
+    )
+    past, total = await alike.past(tx, subject, PAST_SHOWN)
+    return {
+        "past": past,
+        "past_total": total,
+        "related": await alike.related(tx, visit.actor, subject),
+    }
 
 
 def _record_url(visit: Visit, base: str) -> str:

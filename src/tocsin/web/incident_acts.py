@@ -11,7 +11,8 @@ from starlette.responses import Response
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid, Refused
 from tocsin.incidents import actions as incidents
-from tocsin.incidents.model import Urgency
+from tocsin.incidents.model import AlertChange, Conference, Priority, Status, Urgency
+from tocsin.queries.incidents import PRIORITIES
 from tocsin.web import formats, incident_crew, local_times
 from tocsin.web.incident import shown
 from tocsin.web.incidents_list import LIST, merge_target, reassignment
@@ -107,6 +108,58 @@ async def note(tx: Tx, visit: Visit, id: str) -> Said:
     return "Note added.", False
 
 
+async def change_note(tx: Tx, visit: Visit, id: str) -> Said:
+    """Write a note anew."""
+    note_id = visit.field("note")
+    text = visit.field(f"note-{note_id}")
+    await incidents.change_note(tx, visit.actor, id, note_id, text, visit.now)
+    return "Note changed. The timeline says so.", False
+
+
+async def delete_note(tx: Tx, visit: Visit, id: str) -> Said:
+    """Take a note away."""
+    await incidents.delete_note(tx, visit.actor, id, visit.field("note"), visit.now)
+    return "Note deleted. The timeline says so.", False
+
+
+async def alert(tx: Tx, visit: Visit, id: str) -> Said:
+    """Close one alert, or move it to another incident of the service."""
+    alert_id = visit.field("alert")
+    if visit.field("do") == "resolve":
+        change = AlertChange(alert_id=alert_id, status=Status.RESOLVED)
+        said = "The alert is closed."
+    else:
+        target = await merge_target(tx, visit.field("into"))
+        if target == id:
+            raise Invalid("into", "the alert is on this incident already")
+        change = AlertChange(alert_id=alert_id, to_incident_id=target)
+        said = "The alert was moved."
+    await incidents.change_alerts(tx, visit.actor, id, [change], visit.now)
+    after = await incidents.get(tx, visit.actor, id)
+    if not after.is_open:
+        said += f" It was the last open one, so #{after.number} is resolved."
+    return said, False
+
+
+async def priority(tx: Tx, visit: Visit, id: str) -> Said:
+    """Say how much it matters."""
+    wanted = visit.field("priority")
+    if wanted and wanted not in PRIORITIES:
+        raise Invalid("priority", f"must be one of {', '.join(PRIORITIES)}, or nothing")
+    marked = Priority(wanted) if wanted else None
+    (after,) = await incidents.set_priority(tx, visit.actor, [id], marked, visit.now)
+    return f"#{after.number} has {wanted or 'no priority'} now.", False
+
+
+async def conference(tx: Tx, visit: Visit, id: str) -> Said:
+    """Say where people talk."""
+    bridge = Conference(number=visit.field("conference_number"), url=visit.field("conference_url"))
+    (after,) = await incidents.set_conference(tx, visit.actor, [id], bridge, visit.now)
+    if after.conference is None:
+        return f"#{after.number} has no conference bridge now.", False
+    return f"The page of #{after.number} and its messages say where people talk.", False
+
+
 async def urgency(tx: Tx, visit: Visit, id: str) -> Said:
     """Make it more or less urgent."""
     wanted = visit.field("urgency")
@@ -139,6 +192,11 @@ ACTS: dict[str, Act] = {
     "reassign": reassign,
     "snooze": snooze,
     "note": note,
+    "note/change": change_note,
+    "note/delete": delete_note,
+    "alert": alert,
+    "priority": priority,
+    "conference": conference,
     "urgency": urgency,
     "title": title,
     "merge": merge,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from tocsin.escalations.model import Reason as LadderReason
 from tocsin.escalations.model import SkipReason
 from tocsin.incidents.dedup import Verdict
+from tocsin.incidents.likeness import Why as Likeness
 from tocsin.incidents.model import Reason
 from tocsin.incidents.responders import Reason as AskReason
 from tocsin.incidents.status_updates import Reason as UpdateReason
@@ -168,6 +169,14 @@ EVENT: Mapping[str, str] = {
     Verdict.SERVICE_DISABLED: "the service is disabled, so nothing was opened",
     Verdict.SERVICE_GONE: "the service was deleted",
 }
+LIKENESS: Mapping[str, str] = {
+    Likeness.SAME_KEY: "the same key",
+    Likeness.SIMILAR_TITLE: "a title of the same kind",
+    Likeness.SUPPORTING: "this service needs that one",
+    Likeness.DEPENDENT: "that service needs this one",
+    Likeness.SAME_BUSINESS: "both carry the same business service",
+    Likeness.SHARED_WORDS: "words that both titles have",
+}
 # Who had to act on what, as the timeline tells it; see web/telling.py for the sentences.
 _TIMELINE: Mapping[str, str] = {**LADDER, **DELIVERY, **PLAN, **INCIDENT, **ASKING, **UPDATES}
 _DETAIL: Mapping[str, str] = {**LADDER, **PACE, **PLAN, **INCIDENT, **DELIVERY, **ASKING}
@@ -180,6 +189,11 @@ def _said(words: Mapping[str, str], value: str) -> str:
 def because(reason: str) -> str:
     """Why something stands on the timeline, or why a person was paged."""
     return _said(_TIMELINE, reason)
+
+
+def likeness(why: str) -> str:
+    """Why another incident belongs to one."""
+    return _said(LIKENESS, why)
 
 
 def skipped(reason: str) -> str:
