@@ -237,6 +237,7 @@ async def _show(
         url=one.url_hint if opened is None else opened.url,
         disabled=one.disabled(visit.now),
         deliveries=found.items,
+        moving=any(row.state in ("queued", "sending") for row in found.items),
         cursor=cursor,
         next=found.next,
         states=STATES,
