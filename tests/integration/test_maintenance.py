@@ -12,6 +12,7 @@ from tocsin.catalog.actions import grouping
 from tocsin.catalog.grouping import GroupingInput
 from tocsin.core.database import Database
 from tocsin.engine import auditor, maintenance, pauses
+from tocsin.engine.isolate import DueStage
 from tocsin.escalations import actions as escalations
 from tocsin.events.model import Event
 from tocsin.incidents import actions as incidents_actions
@@ -293,7 +294,7 @@ async def test_more_than_fit_in_a_pass_all_open(house: House) -> None:
     later(house, hours=1)
     for opened in (3, 6, 8):
         async with house.database.transaction() as tx:
-            assert await incidents_actions.release_held(tx, house.now, ["shop"], 3) == 1
+            assert await incidents_actions.release_held(tx, house.now, ["shop"], most=3) == 1
         assert len(await incidents(house)) == opened
     assert len(await incidents(house)) == 8
     assert await house.rows(HOLDS) == []
@@ -333,6 +334,27 @@ async def test_a_service_that_fails_is_pushed_back_and_told(house: House) -> Non
     later(house, hours=2)
     await look(house)
     assert len(await incidents(house)) == 1
+
+
+async def test_an_alert_that_cannot_be_opened_holds_up_no_other(house: House) -> None:
+    await window(house)
+    await house.say(trigger("disk"), trigger("net"), trigger("cpu"))
+    later(house, hours=1)
+    poison = "update alerts set links = '[{\"href\": 7}]' where dedup_key = 'net'"
+    async with house.database.transaction() as tx:
+        await tx.execute(poison)
+    stage = DueStage(house.database, house.clock, maintenance.WORK)
+    assert await stage.run() == 1
+    assert [row[0] for row in await incidents(house)] == ["disk is broken", "cpu is broken"]
+    (error,) = (await house.rows("select error from maintenance_holds"))[0]
+    assert "net" in error or "alert Q" in error
+    # It goes on being tried, and opens once it can be.
+    async with house.database.transaction() as tx:
+        await tx.execute("update alerts set links = '[]' where dedup_key = 'net'")
+    later(house, minutes=5)
+    await stage.run()
+    assert len(await incidents(house)) == 3
+    assert await house.rows(HOLDS) == []
 
 
 async def test_what_goes_on_together_comes_under_one_incident(house: House) -> None:

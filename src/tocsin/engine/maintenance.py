@@ -21,7 +21,8 @@ async def _run(tx: Tx, now: datetime, limit: int, only: Sequence[str] | None) ->
     if not found:
         return 0
     await intake_store.wait_for_slices(tx, (slice for _, slice in found))
-    return await incidents.release_held(tx, now, [id for id, _ in found])
+    ids = [id for id, _ in found]
+    return await incidents.release_held(tx, now, ids, alone=only is not None)
 
 
 async def _due(tx: Tx, now: datetime, limit: int) -> list[str]:

@@ -2,24 +2,33 @@
 
 Called by the engine, which is the only writer of the services' slices meanwhile. What is due is a
 service; its fate is `suppression.verdict.release`. A pass opens a bounded number of alerts, and a
-service stays due until none of its alerts is held back.
+service stays due until none of its alerts is held back. When a pass fails the engine asks again for
+each service `alone`: then each alert stands for itself, and one that cannot be opened holds up no
+other.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from tocsin.core.database import Tx
+from tocsin.core.database import Retry, Tx, Unavailable
 from tocsin.incidents.actions.recording import open_held
 from tocsin.incidents.store import alerts
 from tocsin.incidents.store import incidents as store
+from tocsin.incidents.store.alerts import HeldAlert
 from tocsin.suppression import actions as suppression
 from tocsin.suppression.verdict import Fate, release
 
 MOST_ALERTS = 500
+MOST_ERROR = 500
 
 
 async def release_held(
-    tx: Tx, now: datetime, service_ids: Sequence[str], most: int = MOST_ALERTS
+    tx: Tx,
+    now: datetime,
+    service_ids: Sequence[str],
+    *,
+    alone: bool = False,
+    most: int = MOST_ALERTS,
 ) -> int:
     """Look again at these services' held alerts; how many services were looked at."""
     claimed = await suppression.claim(tx, service_ids, now)
@@ -51,14 +60,36 @@ async def release_held(
         await tx.execute(alerts.LET_GO, {"service_ids": gone, "now": now})
         await suppression.done(tx, gone)
     if opening:
-        await _open(tx, opening, now, most)
+        held = await alerts.held(tx, opening, most)
+        error = None
+        if alone:
+            error = await _one_by_one(tx, held, now)
+        elif held:
+            await open_held(tx, held, now)
+        if error is not None:
+            for service_id in opening:
+                await suppression.push_back(tx, service_id, error, now)
+        else:
+            await _settle(tx, opening, held, most)
     return len(claimed)
 
 
-async def _open(tx: Tx, service_ids: Sequence[str], now: datetime, most: int) -> None:
-    held = await alerts.held(tx, service_ids, most)
-    if held:
-        await open_held(tx, held, now)
+async def _one_by_one(tx: Tx, held: Sequence[HeldAlert], now: datetime) -> str | None:
+    """Open each alert on its own; the first error, when there was one."""
+    failed = None
+    for one in held:
+        try:
+            async with tx.savepoint():
+                await open_held(tx, [one], now)
+        except (Unavailable, Retry):
+            raise
+        except Exception as error:
+            failed = failed or f"alert {one.id}: {error!r}"[:MOST_ERROR]
+    return failed
+
+
+async def _settle(tx: Tx, service_ids: Sequence[str], held: Sequence[HeldAlert], most: int) -> None:
+    """Nothing waits any more of the services that are through."""
     if len(held) < most:
         await suppression.done(tx, service_ids)
         return

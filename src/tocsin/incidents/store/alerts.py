@@ -133,8 +133,8 @@ class HeldAlert(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None
     client_url: str | None
     details: Any
-    links: tuple[Link, ...]
-    images: tuple[Image, ...]
+    links: Any
+    images: Any
     created_at: datetime
     suppressed_by: str | None
 
@@ -153,8 +153,8 @@ class HeldAlert(msgspec.Struct, frozen=True, kw_only=True):
             client=self.client,
             client_url=self.client_url,
             details=self.details,
-            links=self.links,
-            images=self.images,
+            links=msgspec.convert(self.links, tuple[Link, ...]),
+            images=msgspec.convert(self.images, tuple[Image, ...]),
         )
 
 
@@ -194,7 +194,7 @@ async def write(tx: Tx, touched: Iterable[OpenAlert]) -> None:
 async def held(tx: Tx, service_ids: Sequence[str], limit: int) -> list[HeldAlert]:
     """The open alerts of these services that are held back, service by service, oldest first."""
     asked = {"service_ids": list(service_ids), "limit": limit}
-    return [msgspec.convert(row, HeldAlert) for row in await tx.rows(SELECT_HELD, asked)]
+    return await tx.all(HeldAlert, SELECT_HELD, asked)
 
 
 def _row(alert: OpenAlert) -> tuple[Any, ...]:
