@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,7 +18,9 @@ from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import SYSTEM, Actor, NewUser, Role
 from tocsin.app import Program
 from tocsin.catalog import actions as catalog
-from tocsin.catalog.model import IntegrationTarget, NewIntegration, NewService
+from tocsin.catalog.actions import grouping
+from tocsin.catalog.grouping import GroupingInput
+from tocsin.catalog.model import Hours, IntegrationTarget, NewIntegration, NewService
 from tocsin.channels.model import Dead, Message, Receipt, Retry, Sent
 from tocsin.channels.simulated import SimulatedChannel
 from tocsin.core import crash_points, ids
@@ -97,6 +100,15 @@ class Provider(SimulatedChannel):
             )
         )
         return receipt
+
+
+GROUPINGS: list[dict[str, Any]] = [
+    {"type": "time", "timeout": 600},
+    {"type": "time", "timeout": 0},
+    {"type": "content_based", "aggregate": "all", "fields": ["source"]},
+    {"type": "content_based", "aggregate": "any", "fields": ["source", "severity"]},
+    {"type": "intelligent"},
+]
 
 
 class Node:
@@ -201,7 +213,11 @@ class House:
             "dedup_key": key,
         }
         if action == "trigger":
-            body["payload"] = {"summary": key, "source": "sim", "severity": severity}
+            body["payload"] = {
+                "summary": f"{key} of {self.random.choice(['shop', 'till'])} is broken",
+                "source": self.random.choice(["north", "south"]),
+                "severity": severity,
+            }
         node = self.random.choice(self.nodes)
         try:
             await accept(node, integration, key, msgspec.json.encode(body))
@@ -340,6 +356,7 @@ class House:
                     )
             for index in range(3):
                 await self._service(tx, index, now)
+            await self._group(tx, now)
 
     async def _service(self, tx: Tx, index: int, now: datetime) -> None:
         draw = self.random
@@ -369,6 +386,8 @@ class House:
                 urgency_rule=draw.choice(["high", "severity_based"]),
                 acknowledgement_timeout=draw.choice([None, 600, 1800]),
                 auto_resolve_timeout=draw.choice([None, 14400]),
+                pause_seconds=draw.choice([None, None, 120, 600]),
+                hours=self._hours(),
             ),
             now,
         )
@@ -382,6 +401,33 @@ class House:
         target = await catalog.target_for_key(tx, key)
         assert target is not None
         self.keys.append(target)
+
+    def _hours(self) -> Hours | None:
+        """Support hours that begin and end within the run, in a night in which the clock moves."""
+        draw = self.random
+        if draw.random() < 0.6:
+            return None
+        start, end = draw.sample(range(24), 2)
+        return Hours(
+            time_zone=draw.choice(["Europe/Berlin", "Etc/UTC", "America/New_York"]),
+            days=range(1, 8),
+            start=f"{start:02}:30",
+            end=f"{end:02}:30",
+            urgency_outside=draw.choice(["low", "high"]),
+            raise_at=draw.choice([[], ["support_hours_start"], ["support_hours_end"]]),
+        )
+
+    async def _group(self, tx: Tx, now: datetime) -> None:
+        """Some or all services bring their alerts together in some way."""
+        draw = self.random
+        services = [key.service_id for key in self.keys]
+        chosen = draw.sample(services, draw.choice([0, 1, 1, 3]))
+        way = draw.choice(GROUPINGS)
+        if way["type"] != "content_based":
+            chosen = chosen[:1]
+        if chosen:
+            wanted = GroupingInput(service_ids=chosen, **way)
+            await grouping.create_grouping(tx, SYSTEM, wanted, now)
 
 
 async def accept(node: Node, target: IntegrationTarget, key: str, body: bytes) -> None:

@@ -13,7 +13,17 @@ from tocsin.core.crash_points import Crash
 from tocsin.core.database import Retry
 
 START = datetime(2026, 3, 28, 18, 0, tzinfo=UTC)
-STAGES = ("intake", "timers", "maintenance", "escalate", "responders", "deliveries", "seal")
+STAGES = (
+    "intake",
+    "timers",
+    "maintenance",
+    "pauses",
+    "hours",
+    "escalate",
+    "responders",
+    "deliveries",
+    "seal",
+)
 STEPS = 45
 
 

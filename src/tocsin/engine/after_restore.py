@@ -4,7 +4,7 @@ The database comes back as it was at one instant, but the world went on: what wa
 sent then has most likely been sent since. So every delivery that was due is folded by the rule for
 outages into one summary for each person of what is still open, and tests and mails of status
 updates that wait are cancelled: nobody waits for them, and most have arrived.
-Ladders and time-outs go on from where they stood with the time that was left, and at least a
+Ladders, time-outs and pauses go on from where they stood with the time that was left, at least a
 minute, so that the summary comes first; a snooze ends when its person said. Run while no engine
 runs, before the first start.
 """
@@ -54,6 +54,13 @@ set due_at = %(now)s::timestamptz
     + greatest(due_at - %(backed_up_at)s::timestamptz, %(least)s::interval)
 where kind <> 'snooze' and due_at <= %(now)s::timestamptz + %(least)s::interval
 """
+# Alerts that waited before they open an incident: most have ended, and their tools say so soon.
+MOVE_PAUSES = """
+update pause_holds
+set due_at = %(now)s::timestamptz
+    + greatest(due_at - %(backed_up_at)s::timestamptz, %(least)s::interval)
+where due_at <= %(now)s::timestamptz + %(least)s::interval
+"""
 FORGET_NODES = "delete from nodes"
 FORGET_STAGES = "delete from stages"
 
@@ -78,6 +85,7 @@ async def settle(tx: Tx, backed_up_at: datetime, now: datetime) -> Settled:
     ladders = await tx.execute(MOVE_LADDERS, times)
     ladders += await tx.execute(MOVE_REQUESTS, times)
     timers = await tx.execute(MOVE_TIMERS, times)
+    timers += await tx.execute(MOVE_PAUSES, times)
     await tx.execute(FORGET_NODES)
     await tx.execute(FORGET_STAGES)
     folded = 0

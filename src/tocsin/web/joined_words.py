@@ -31,7 +31,7 @@ def because(why: Mapping[str, Any]) -> str:
     if why.get("score") is not None:
         compared = [field_name(str(name)) for name in why.get("compared") or ()]
         verb = "is" if len(compared) == 1 else "are"
-        like = f"{why['score']} % the same as “{why.get('like')}”"
+        like = f"{why['score']} % the same, numbers aside, as “{why.get('like')}”"
         parts.append(f"its {_and(compared)} {verb} {like}")
     if not parts and why.get("type") == GroupingType.TIME:
         seconds = int(why.get("seconds") or 0)
