@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from bench import accept, drain, growth, latency, machine, memory, storm
+from bench import accept, drain, growth, latency, lists, machine, memory, storm
 from bench.report import Line, show
 
 # Memory comes last: it tells what the servers of the other parts took.
@@ -14,6 +14,7 @@ PARTS = {
     "latency": latency.measure,
     "storm": storm.measure,
     "growth": growth.measure,
+    "lists": lists.measure,
     "memory": memory.measure,
 }
 
