@@ -6,22 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from tests.support import access_table
-from tests.support.access_scene import BASE, Persona, Scene
+from tests.support.access_scene import BASE, Persona
 from tests.support.access_table import may, reach, reach_everywhere
-from tests.support.postgres import START
-from tests.support.rehearsal import Rehearsal
 from tests.support.rest_access_table import EVERYBODY, TABLE, Trial
-from tests.support.rest_scene import set_rest_scene
-from tests.support.settings import settings_for
-from tests.support.world import Phone, make_world
-from tocsin.app import Program
-from tocsin.core.clock import ManualClock
+from tests.support.rest_stage import Stage, filled, rest_stage
 from tocsin.rest.everything import OPERATIONS, RESOURCES
-from tocsin.rest.limits import RequestLimiter
 
 KNOWN = {(one.method, one.path): one for one in OPERATIONS}
 # What a key leaves behind when it is used, whatever for.
@@ -29,50 +21,10 @@ OF_KEYS = {"api_keys"}
 HEAD = {"id", "type", "summary", "self", "html_url"}
 
 
-class Stage:
-    """The program on rows that every trial finds as they were."""
-
-    def __init__(self, program: Program, rows: Rehearsal, scene: Scene) -> None:
-        self.program = program
-        self.rows = rows
-        self.scene = scene
-        transport = httpx.ASGITransport(app=program.asgi, raise_app_exceptions=False)
-        self.http = httpx.AsyncClient(transport=transport, base_url="http://tocsin.test")
-
-    async def ask(self, method: str, at: str, key: str, body: Any = None) -> httpx.Response:
-        headers = {"authorization": f"Token token={key}"}
-        return await self.http.request(method, at, headers=headers, json=body)
-
-
 @pytest.fixture
 async def stage(fresh_dsn: str, tmp_path: Any) -> AsyncIterator[Stage]:
-    async with make_world(fresh_dsn, tmp_path, START) as world:
-        scene = await set_rest_scene(world)
-        rows = Rehearsal(fresh_dsn)
-        await rows.open()
-        program = Program(
-            settings_for(tmp_path),
-            clock=ManualClock(world.clock.now()),
-            database=rows,
-            web_database=rows,
-            door_database=rows,
-            extra_channels=[Phone(name) for name in ("phone", "mail")],
-        )
-        program.api.limiter = RequestLimiter(per_minute=1_000_000)
-        made = Stage(program, rows, scene)
+    async with rest_stage(fresh_dsn, tmp_path) as made:
         yield made
-        await made.http.aclose()
-        await program.door.close()
-        await program.outbound.aclose()
-        await rows.close()
-
-
-def filled(value: Any, names: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: filled(one, names) for key, one in value.items()}
-    if isinstance(value, list):
-        return [filled(one, names) for one in value]
-    return value.format_map(names) if isinstance(value, str) else value
 
 
 def expected(method: str, path: str, trial: Trial, persona: Persona) -> tuple[int, bool]:

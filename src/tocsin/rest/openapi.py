@@ -165,7 +165,12 @@ def _answer(
 ) -> dict[str, Any]:
     if operation.gives is None:
         return {"description": "Done"}
-    schema = _members(operation.gives, known, schemas, "")
+    if isinstance(operation.gives, dict):
+        schema = _members(operation.gives, known, schemas, "")
+        if "{entity_type}" not in operation.path:
+            schema["required"] = list(operation.gives)
+    else:
+        schema = _schema(operation.gives, schemas)
     if operation.paged:
         schema["properties"] |= {
             "limit": {"type": "integer"},

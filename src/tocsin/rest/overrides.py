@@ -34,6 +34,20 @@ class OverrideShown(msgspec.Struct):
     user: Reference
 
 
+class OutcomeShown(msgspec.Struct):
+    """What came of one override of several."""
+
+    status: int
+    override: OverrideShown | None
+    errors: list[str]
+
+
+class OneShown(msgspec.Struct):
+    """The answer to one that stood alone."""
+
+    override: OverrideShown
+
+
 def _shown(override: Override) -> dict[str, Any]:
     return {
         "id": override.id,
@@ -109,7 +123,8 @@ OPERATIONS = (
         tag=TAG,
         handle=add_overrides,
         ok=201,
-        takes={"overrides": list[OverrideGiven]},
+        takes={"overrides": list[OverrideGiven], "override": OverrideGiven},
+        gives=list[OutcomeShown] | OneShown,
     ),
     Operation(
         method="DELETE",

@@ -133,7 +133,7 @@ Handler = Callable[[Call], Awaitable[Any]]
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """One method on one path. `takes` and `gives` are the bodies' members, for the description:
-    a resource's kind, `[kind]` for a list of them, or a type."""
+    a resource's kind, `[kind]` for a list of them, or a type. `gives` may be a type as a whole."""
 
     method: str
     path: str
@@ -144,7 +144,7 @@ class Operation:
     ok: int = 200
     params: tuple[Param, ...] = ()
     takes: dict[str, Any] | None = None
-    gives: dict[str, Any] | None = None
+    gives: Any = None
     needs_from: bool = False
     reads: bool = False
     paged: bool = False

@@ -296,6 +296,7 @@ def _people(schedule: Schedule) -> list[Ref]:
     return [Ref("user", id) for id in ids]
 
 
+CALENDARS = ("web_cal_url", "http_cal_url", "personal_web_cal_url", "personal_http_cal_url")
 SCHEDULE = Resource(
     kind="schedule",
     plural="schedules",
@@ -367,10 +368,8 @@ SCHEDULE = Resource(
             type=SubSchedule | None,
             read=lambda head, extra: extra.rendered and _sub(extra.rendered.final),
         ),
-        Field(name="web_cal_url", type=str | None, read=lambda head, extra: None),
-        Field(name="http_cal_url", type=str | None, read=lambda head, extra: None),
-        Field(name="personal_web_cal_url", type=str | None, read=lambda head, extra: None),
-        Field(name="personal_http_cal_url", type=str | None, read=lambda head, extra: None),
+        # There are no calendars to subscribe to yet.
+        *(Field(name=name, type=str | None, read=lambda head, extra: None) for name in CALENDARS),
     ),
     list=_list,
     get=_get,
@@ -402,6 +401,7 @@ async def preview(call: Call) -> object:
             "schedule_layers": _layers(found.schedule, found),
             "overrides_subschedule": _sub(found.overrides),
             "final_schedule": _sub(found.final),
+            **dict.fromkeys(CALENDARS),
         }
     }
 
