@@ -128,7 +128,7 @@ async def test_an_update_is_looked_at_and_then_mailed(world: World, ann: Visitor
     assert [len(mails) for mails in mailed.values()] == [1, 1]
     said = words(await ann.get(address)).replace("\N{NO-BREAK SPACE}", " ")
     assert "Better" in said
-    assert "mailed to 2 people" in said
+    assert "Status update by ann, to 2 people" in said
     assert "Stop following" in said
     # A second press mails nobody again.
     await ann.post(f"{address}/update", update, status=409)

@@ -130,7 +130,7 @@ USERS = {"users": [{"id": "P4", "name": "Bob"}, {"id": "P5", "name": "Cy"}], "le
             "status_update_published",
             ANN,
             {"recipients": 2},
-            "Status update by Ann Archer, mailed to 2 people",
+            "Status update by Ann Archer, to 2 people",
             None,
         ),
         (Kind.SUBSCRIBE, "subscribed_by_person", ANN, BOARD, "The board gets status", None),

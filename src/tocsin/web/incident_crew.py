@@ -102,7 +102,7 @@ async def publish(tx: Tx, visit: Visit, id: str) -> Said:
     """Mail an update to everybody who follows."""
     update = await incidents.publish_update(tx, visit.actor, id, new_update(visit), visit.now)
     people = formats.plural(update.recipients, "person", "people")
-    return f"Posted. It is mailed to {people}.", False
+    return f"Posted. It goes to {people} by e-mail.", False
 
 
 async def follow(tx: Tx, visit: Visit, id: str) -> Said:

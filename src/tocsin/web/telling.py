@@ -300,7 +300,7 @@ def _asked_no_more(entry: LogEntry, data: dict[str, Any]) -> Told:
 
 def _update(entry: LogEntry, data: dict[str, Any]) -> Told:
     count = formats.plural(int(data.get("recipients") or 0), "person", "people")
-    text = f"Status update by {entry.actor_label}, mailed to {count}"
+    text = f"Status update by {entry.actor_label}, to {count}"
     return _told(
         entry, "send", "", text, because=None, detail=data.get("subject"), quote=data.get("message")
     )
