@@ -100,7 +100,14 @@ async def names(world: World, admin: Client) -> dict[str, str]:
             }
         },
     )
+    tag = await admin.post("/tags", {"tag": {"label": "odd"}})
+    body = {"business_service": {"name": "Odd"}}
+    business = await admin.post("/business_services", body, 200)
     return {
+        "/tags": tag["tag"]["id"],
+        "/business_services": business["business_service"]["id"],
+        "/service_dependencies/business_services": business["business_service"]["id"],
+        "/service_dependencies/technical_services": service.id,
         "/alert_grouping_settings": grouped["alert_grouping_setting"]["id"],
         "till": world.services["till"].id,
         "user_id": user,
@@ -161,6 +168,8 @@ def whole_bodies(known: dict[str, str]) -> dict[str, dict[str, Any]]:
             "services": [{"id": known["till"]}],
         },
         "incident": {"title": "x", "service": {"id": known["service_id"]}},
+        "tag": {"label": "core"},
+        "business_service": {"name": "Buying"},
         "maintenance_window": {
             "start_time": "2030-01-01T00:00:00Z",
             "end_time": "2030-01-02T00:00:00Z",
