@@ -39,7 +39,7 @@ from tocsin.events.model import Event
 THRESHOLD = 80
 """Per cent of the words that must be the same."""
 MOST_COMPARED = 100
-"""Groups that an alert is compared with: those that opened last."""
+"""Groups of one key that an alert is compared with: those that opened last, open or not."""
 MOST_MARKS = 20
 """Texts that a group keeps of its alerts for one key; those of the first ones are kept."""
 MOST_WORDS = 64
@@ -83,7 +83,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Group:
-    """An incident that alerts may join, until `until` (that moment included)."""
+    """An incident that alerts may join, until `until` (that moment included), if it is open."""
 
     incident_id: str
     opened_at: datetime
@@ -91,6 +91,7 @@ class Group:
     until: datetime
     marks: dict[str, list[Mark]] = field(default_factory=dict)
     """By their keys."""
+    is_open: bool = True
 
     @property
     def age(self) -> tuple[datetime, str]:
@@ -131,9 +132,8 @@ def choose(
 ) -> Joining | None:
     """Which of these groups, all with room and open, the alert joins; None: it opens its own."""
     alive = [group for group in groups if now <= group.until]
-    newest = sorted(alive, key=lambda group: group.age, reverse=True)[:MOST_COMPARED]
     best: tuple[int, Group, Mark, Mark] | None = None
-    for group in newest:
+    for group in sorted(alive, key=lambda group: group.age, reverse=True):
         for mark in marks:
             for other in group.marks.get(mark.key, ()):
                 score = _score(mark, other)
@@ -145,6 +145,15 @@ def choose(
         return None
     score, group, mark, other = best
     return Joining(group.incident_id, _why(way, event, mark, score, other))
+
+
+def matches(marks: Iterable[Mark], group: Group) -> bool:
+    """Whether an alert with one of these marks is like one of the group's."""
+    return any(
+        _score(mark, other) >= THRESHOLD
+        for mark in marks
+        for other in group.marks.get(mark.key, ())
+    )
 
 
 def until(way: Way, opened_at: datetime, last_at: datetime) -> datetime:

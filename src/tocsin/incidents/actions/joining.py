@@ -28,6 +28,8 @@ class Joins:
     ) -> None:
         self.ways = ways
         self.now = now
+        self.incident_ids: set[str] = set()
+        """The incidents that may be joined, to be locked."""
         self._buckets = buckets
         self._opened: list[tuple[Way, Group]] = []
         self._grown: dict[str, Group] = {}
@@ -48,24 +50,30 @@ class Joins:
         await store.lock(tx, set(chosen.values()))
         known = await store.ways(tx, set(chosen.values()))
         ways = {id: known[setting] for id, setting in chosen.items() if setting in known}
-        wanted: set[Bucket] = set()
-        count = 0
+        marks: dict[tuple[str, int], set[Mark]] = {}
         for one in arrived:
             way = ways.get(one.service_id)
             for event in one.events if way is not None else ():
                 if way is not None and event.action == "trigger":
-                    count += 1
-                    marks = grouping.marks_of(way, event)
-                    wanted |= {(way.id, way.revision, mark.key) for mark in marks}
-        # As many more than are compared as the batch can add, so that one batch and many agree.
-        limit = MOST_COMPARED + count
-        found = await store.candidates(tx, wanted, now, limit=limit) if wanted else {}
-        return cls(ways, found, now)
+                    found = grouping.marks_of(way, event)
+                    marks.setdefault((way.id, way.revision), set()).update(found)
+        wanted = {(*setting, mark.key) for setting, some in marks.items() for mark in some}
+        joins = cls(ways, await store.candidates(tx, wanted, now) if wanted else {}, now)
+        joins._choose_likely(marks)
+        return joins
 
-    @property
-    def incident_ids(self) -> set[str]:
-        """The incidents that may be joined, to be locked."""
-        return {id for groups in self._buckets.values() for id in groups}
+    def _choose_likely(self, marks: Mapping[tuple[str, int], set[Mark]]) -> None:
+        """Only incidents that an alert of the batch is like can be joined in it: the others need
+        not be locked. What a group gains in the batch comes from an alert that it was like."""
+        for setting, some in marks.items():
+            by_key: dict[str, list[Mark]] = {}
+            for mark in some:
+                by_key.setdefault(mark.key, []).append(mark)
+            for key, alike in by_key.items():
+                for id, group in self._buckets.get((*setting, key), {}).items():
+                    live = group.is_open and group.until >= self.now
+                    if live and id not in self.incident_ids and grouping.matches(alike, group):
+                        self.incident_ids.add(id)
 
     def find(self, work: Work, service_id: str, event: Event) -> Joining | None:
         """The incident that a new alert joins; it counts as joined from here on."""
@@ -75,7 +83,9 @@ class Joins:
             return None
         near: dict[str, Group] = {}
         for mark in marks:
-            near |= self._buckets.get((way.id, way.revision, mark.key), {})
+            bucket = self._buckets.get((way.id, way.revision, mark.key), {})
+            for group in list(bucket.values())[-MOST_COMPARED:]:
+                near[group.incident_id] = group
         room = [group for group in near.values() if _has_room(work, group)]
         joining = grouping.choose(way, event, marks, room, self.now)
         if joining is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from tocsin.core.database import Tx
-from tocsin.incidents.grouping import Group, Mark, Way
+from tocsin.incidents.grouping import MOST_COMPARED, Group, Mark, Way
 from tocsin.incidents.model import MAX_ALERTS
 
 # The first key of the advisory locks that give each setting one writer.
@@ -25,25 +25,29 @@ SELECT_WAYS = """
 """
 # By the values that must be the same: few marks have one key, so they are walked first.
 SELECT_BY_KEY = """
-    select x.id, x.revision, m.key, g.incident_id, g.opened_at, g.last_at, g.until, m.words, m.said
+    select x.id, x.revision, m.key, g.incident_id, g.opened_at, g.last_at, g.until, true as is_open,
+        m.words, m.said
     from unnest(%(ids)s::text[], %(revisions)s::int[], %(keys)s::text[]) as x (id, revision, key)
     join alert_group_marks m on m.setting_id = x.id and m.revision = x.revision and m.key = x.key
     join alert_groups g on g.incident_id = m.incident_id and g.until >= %(now)s
     join incidents i on i.id = g.incident_id and i.status <> 'resolved'
         and i.alert_count < %(room)s
+    order by g.opened_at, g.incident_id
 """
-# Without a key every group is a candidate: those that opened last are walked first.
+# Without a key every group is a candidate: those that opened last are looked at, whatever became of
+# them, so that a batch knows as many as each of its events would find alone.
 SELECT_NEWEST = """
-    select x.id, x.revision, m.key, g.incident_id, g.opened_at, g.last_at, g.until, m.words, m.said
+    select x.id, x.revision, m.key, g.incident_id, g.opened_at, g.last_at, g.until,
+        i.status <> 'resolved' and i.alert_count < %(room)s as is_open, m.words, m.said
     from unnest(%(ids)s::text[], %(revisions)s::int[]) as x (id, revision)
     cross join lateral (
-        select g.incident_id, g.opened_at, g.last_at, g.until
-        from alert_groups g join incidents i on i.id = g.incident_id
-        where g.setting_id = x.id and g.revision = x.revision and g.until >= %(now)s
-            and i.status <> 'resolved' and i.alert_count < %(room)s
+        select g.incident_id, g.opened_at, g.last_at, g.until from alert_groups g
+        where g.setting_id = x.id and g.revision = x.revision
         order by g.opened_at desc, g.incident_id desc limit %(limit)s
     ) as g
+    join incidents i on i.id = g.incident_id
     join alert_group_marks m on m.incident_id = g.incident_id
+    order by g.opened_at, g.incident_id
 """
 UPDATE_GROUPS = """
     update alert_groups g set last_at = x.last_at, until = x.until
@@ -88,10 +92,10 @@ async def ways(tx: Tx, setting_ids: Iterable[str]) -> dict[str, Way]:
 
 
 async def candidates(
-    tx: Tx, buckets: Iterable[Bucket], now: datetime, *, limit: int
+    tx: Tx, buckets: Iterable[Bucket], now: datetime
 ) -> dict[Bucket, dict[str, Group]]:
-    """The groups that alerts with these keys may join now, by incident; of those without a key the
-    `limit` that opened last."""
+    """The groups that alerts with these keys may join now, by incident, oldest first; of those
+    without a key the last that opened, also if they may not be joined."""
     keyed = sorted(bucket for bucket in buckets if bucket[2])
     plain = sorted({bucket[:2] for bucket in buckets if not bucket[2]})
     rows = []
@@ -114,13 +118,16 @@ async def candidates(
                 "revisions": [revision for _, revision in plain],
                 "now": now,
                 "room": MAX_ALERTS,
-                "limit": limit,
+                "limit": MOST_COMPARED,
             },
         )
     known: dict[str, Group] = {}
     found: dict[Bucket, dict[str, Group]] = {}
-    for id, revision, key, incident_id, opened_at, last_at, until, words, said in rows:
-        group = known.setdefault(incident_id, Group(incident_id, opened_at, last_at, until))
+    for id, revision, key, incident_id, opened_at, last_at, until, is_open, words, said in rows:
+        group = known.get(incident_id)
+        if group is None:
+            group = Group(incident_id, opened_at, last_at, until, is_open=is_open)
+            known[incident_id] = group
         group.marks.setdefault(key, []).append(
             Mark(key, None if words is None else frozenset(words.split("\n")), said or "")
         )
