@@ -393,6 +393,6 @@ async def test_who_sees_nothing_finds_nothing(world: World) -> None:
     await world.person("eve", role=Role.RESTRICTED)
     eve = await person_client(world, "eve")
     await eve.get("/incidents", 403)
-    await eve.get(f"/incidents/{id}", 403)
+    await eve.get(f"/incidents/{id}", 404)
     await eve.get("/log_entries", 403)
-    await eve.get(f"/incidents/{id}/alerts", 403)
+    await eve.get(f"/incidents/{id}/alerts", 404)

@@ -446,5 +446,5 @@ async def test_a_team_sees_its_own(world: World, admin: Client) -> None:
         ["Core"],
         1,
     )
-    await eve.get(f"/escalation_policies/{hidden['id']}", 403)
+    await eve.get(f"/escalation_policies/{hidden['id']}", 404)
     await eve.put(f"/services/{mine['id']}", {"service": {"description": "Ours"}})

@@ -100,10 +100,15 @@ def visible_teams(actor: Actor) -> tuple[str, ...] | None:
 
 
 def require(actor: Actor, permission: Permission, team_id: str | None = None) -> None:
-    """Raise Forbidden unless the actor may; Unseen when it may not even look."""
+    """Raise Forbidden unless the actor may."""
     if not allowed(actor, permission, team_id):
-        refusal = _refusal(actor, permission)
-        raise Unseen(refusal) if permission is Permission.VIEW else Forbidden(refusal)
+        raise Forbidden(_refusal(actor, permission))
+
+
+def require_seen(actor: Actor, team_id: str | None, kind: str, id: str) -> None:
+    """Raise Unseen unless the actor may look at this thing, which is `team_id`'s."""
+    if not allowed(actor, Permission.VIEW, team_id):
+        raise Unseen(_refusal(actor, Permission.VIEW), kind, id)
 
 
 def require_somewhere(actor: Actor, permission: Permission) -> None:

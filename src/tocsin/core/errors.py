@@ -31,7 +31,12 @@ class Forbidden(Problem):
 
 
 class Unseen(Forbidden):
-    """The actor may not even see it; a face may say that there is no such thing."""
+    """The actor may not even see the thing; a face may say that there is none."""
+
+    def __init__(self, message: str, kind: str, id: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.id = id
 
 
 class Refused(Problem):

@@ -99,7 +99,7 @@ def of_problem(problem: Problem) -> ApiError:
     if isinstance(problem, NotFound):
         return not_found(str(problem), MISSING.get(problem.kind, NOT_FOUND))
     if isinstance(problem, Unseen):
-        return not_found()
+        return of_problem(NotFound(problem.kind, problem.id))
     if isinstance(problem, Forbidden):
         return ApiError(403, DENIED, "Access Denied", str(problem))
     if isinstance(problem, Refused):

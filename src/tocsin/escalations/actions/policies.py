@@ -79,9 +79,9 @@ async def delete_policy(tx: Tx, actor: Actor, policy_id: str, now: datetime) -> 
 
 
 async def get_policy(tx: Tx, actor: Actor, policy_id: str) -> Policy:
-    """One policy. Raises NotFound, or Forbidden when the actor may not see it."""
+    """One policy. Raises NotFound, or Unseen when the actor may not see it."""
     policy = await _load(tx, policy_id)
-    access.require(actor, Permission.VIEW, policy.team_id)
+    access.require_seen(actor, policy.team_id, "escalation policy", policy_id)
     return policy
 
 

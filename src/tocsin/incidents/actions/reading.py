@@ -6,7 +6,6 @@ from datetime import datetime
 import msgspec
 
 from tocsin.accounts import access
-from tocsin.accounts.access import Permission
 from tocsin.accounts.model import Actor
 from tocsin.core.database import Tx
 from tocsin.core.errors import NotFound
@@ -19,12 +18,12 @@ MAX_NOTES = 1000
 
 
 async def get(tx: Tx, actor: Actor, incident_id: str) -> Incident:
-    """One incident. Raises NotFound, or Forbidden when the actor may not see its service."""
+    """One incident. Raises NotFound, or Unseen when the actor may not see its service."""
     incident = await store.incident(tx, incident_id)
     if incident is None:
         raise NotFound("incident", incident_id)
     settings = await store.settings(tx, [incident.service_id])
-    access.require(actor, Permission.VIEW, settings[incident.service_id].team_id)
+    access.require_seen(actor, settings[incident.service_id].team_id, "incident", incident_id)
     return incident
 
 
