@@ -17,6 +17,7 @@ from tests.chaos import checker, evidence, report
 from tests.chaos.arena import Arena, arena
 from tests.chaos.checker import Rules
 from tests.chaos.client import Mix
+from tests.chaos.listener import Listener
 from tocsin.core import crash_points
 from tocsin.engine.pump_deliveries import LEASE_SECONDS
 
@@ -27,7 +28,7 @@ SETTLE_SECONDS = LEASE_SECONDS + 10.0
 MIX = Mix(new=0.15, resolve=0.05, acknowledge=0.1)
 RULES = Rules(faults=True, ladder_moved=True)
 # How often a place is passed before the process dies there: amid work, not at its start.
-TIMES = {"ingest": 20, "intake": 20, "deliveries": 8}
+TIMES = {"ingest": 20, "intake": 20, "deliveries": 8, "react": 8, "webhooks": 8}
 ONCE = {"deliveries.taken_back", "deliveries.folded"}
 
 MAKE_LADDERS_DUE = """
@@ -85,6 +86,8 @@ async def _die_at(name: str, seed: int, keep: Path | None) -> bool:
     roles = {"one": "all"}
     async with arena(seed=seed, rate=RATE, roles=roles, size=10, mix=MIX, keep=keep) as stage:
         (node,) = stage.nodes
+        listener = Listener()
+        await listener.start(stage)
         node.start(TOCSIN_CRASH_AT=f"{name}:{times}")
         over = asyncio.Event()
         load = asyncio.create_task(stage.client.send_for(DEATH_SECONDS, over))
@@ -103,6 +106,8 @@ async def _die_at(name: str, seed: int, keep: Path | None) -> bool:
         left = await stage.settle(SETTLE_SECONDS)
         found = await evidence.take(stage)
         checks = checker.check(found, RULES)
+        checks += await listener.check(stage)
+        await listener.stop()
         if left is not None:
             checks.append(checker.Check("everything due was done in the end", (left,)))
         if not died:
