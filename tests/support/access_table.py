@@ -371,7 +371,7 @@ INCIDENTS: Routes = {
     ),
     ("POST", "/app/incidents/{id}/follow"): (act(f"{INCIDENT}/follow", "sees"),),
     ("POST", "/app/incidents/{id}/unfollow"): (
-        act(f"{INCIDENT}/unfollow", "sees", before=FOLLOWS),
+        act(f"{INCIDENT}/unfollow", "signed in", before=FOLLOWS),
     ),
     ("POST", "/app/incidents/{id}/followers"): (
         act(f"{INCIDENT}/followers", "responds", {"follower": "team:{team}"}),

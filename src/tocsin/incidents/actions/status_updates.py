@@ -16,7 +16,7 @@ from tocsin.accounts.access import Permission
 from tocsin.accounts.model import Actor
 from tocsin.core import ids, rich_text
 from tocsin.core.database import Tx
-from tocsin.core.errors import Forbidden, Invalid, Refused
+from tocsin.core.errors import Forbidden, Invalid, NotFound, Refused
 from tocsin.incidents import status_updates as rules
 from tocsin.incidents.actions.reading import get
 from tocsin.incidents.model import Incident
@@ -150,7 +150,7 @@ async def subscribe(
     Raises Invalid for one that does not exist, Refused("too_many_subscribers").
     """
     _check_number(wanted)
-    incident, team_id = await _held(tx, actor, incident_id, now)
+    incident, team_id = await _held(tx, actor, incident_id)
     _may_change(actor, team_id, wanted)
     await _check_exist(tx, wanted)
     by = actor.label
@@ -175,9 +175,17 @@ async def subscribe(
 async def unsubscribe(
     tx: Tx, actor: Actor, incident_id: str, wanted: Sequence[Chosen], now: datetime
 ) -> int:
-    """Send these people and teams no more updates; how many got them until now."""
+    """Send these people and teams no more updates; how many got them until now.
+
+    Everybody may stop following, also what they may not see any more."""
     _check_number(wanted)
-    incident, team_id = await _held(tx, actor, incident_id, now)
+    if _is_own(actor, wanted):
+        held = await incident_store.lock(tx, [incident_id])
+        if incident_id not in held:
+            raise NotFound("incident", incident_id)
+        incident, team_id = held[incident_id], None
+    else:
+        incident, team_id = await _held(tx, actor, incident_id)
     _may_change(actor, team_id, wanted)
     gone = await store.change_subscribers(tx, incident_id, wanted, added_by=None, at=now)
     if gone:
@@ -247,9 +255,7 @@ async def _seen(tx: Tx, actor: Actor, incident_id: str) -> tuple[Incident, str |
     return incident, settings[incident.service_id].team_id
 
 
-async def _held(
-    tx: Tx, actor: Actor, incident_id: str, now: datetime
-) -> tuple[Incident, str | None]:
+async def _held(tx: Tx, actor: Actor, incident_id: str) -> tuple[Incident, str | None]:
     await incident_store.lock(tx, [incident_id])
     return await _seen(tx, actor, incident_id)
 
@@ -257,9 +263,12 @@ async def _held(
 def _may_change(actor: Actor, team_id: str | None, wanted: Sequence[Chosen]) -> None:
     if actor.read_only:
         raise Forbidden("this key is read-only: make a key with full access to change things")
-    own = all(kind is SubscriberKind.USER and access.is_self(actor, id) for kind, id in wanted)
-    if not own:
+    if not _is_own(actor, wanted):
         access.require(actor, Permission.RESPOND, team_id)
+
+
+def _is_own(actor: Actor, wanted: Sequence[Chosen]) -> bool:
+    return all(kind is SubscriberKind.USER and access.is_self(actor, id) for kind, id in wanted)
 
 
 async def _check_exist(tx: Tx, wanted: Sequence[Chosen]) -> None:
