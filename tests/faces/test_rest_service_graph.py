@@ -16,7 +16,9 @@ from tests.support.rest import (
     reference,
 )
 from tests.support.world import World, make_world
-from tocsin.accounts.model import Role
+from tocsin.accounts.model import SYSTEM, Role
+from tocsin.catalog import actions as catalog
+from tocsin.catalog.graph_model import NewBusinessService
 
 FIELDS = "name description point_of_contact team"
 Relations = list[tuple[str, str]]
@@ -337,6 +339,22 @@ async def test_an_incident_hits_what_depends_on_its_service(world: World, admin:
     assert set((await hits(admin)).values()) == {"not_impacted"}
     own = await admin.get(f"/incidents/{incident}/business_services/impacts")
     assert own["services"] == []
+
+
+async def test_what_is_hit_is_shown_however_many_there_are(world: World, admin: Client) -> None:
+    async with world.database.transaction() as tx:
+        for number in range(205):
+            new = NewBusinessService(name=f"A {number:03}")
+            await catalog.create_business_service(tx, SYSTEM, new, START)
+    last = await business(admin, "Z")
+    await needs(world, admin, (last["id"], "pay"))
+    await world.trigger("pay", "down")
+    world["bob"].expects_page("down")
+    found = await admin.get("/business_services/impacts")
+    assert (found["services"][0]["name"], found["services"][0]["status"]) == ("Z", "impacted")
+    assert (len(found["services"]), found["more"]) == (200, True)
+    assert found["additional_fields"] == {"total_impacted_count": 1}
+    assert len((await admin.get("/business_services/impactors"))["impactors"]) == 1
 
 
 async def test_only_what_matters_enough_hits(world: World, admin: Client) -> None:

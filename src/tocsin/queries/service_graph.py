@@ -270,6 +270,14 @@ async def whole(tx: Tx, actor: Actor) -> Whole:
     )
 
 
+async def hit(tx: Tx) -> set[str]:
+    """The ids of all that open incidents hit, and of the services they are on. Three queries."""
+    edges = [catalog.edge_of(one) for one in await catalog.all_dependencies(tx)]
+    supporting = {edge.supporting for edge in edges}
+    found = await _open_on(tx, sorted(supporting), await _matter(tx))
+    return set(graph.reach(_origins(found), graph.upwards(edges)))
+
+
 async def candidates(tx: Tx, actor: Actor, without: Sequence[str]) -> list[tuple[str, str, str]]:
     """(kind, id, name) of what the actor may see and could be needed, business services first; at
     most a thousand."""

@@ -19,7 +19,6 @@ from tocsin.rest.resource import Field, Operation, Param, Ref, Reference, Resour
 
 TAG = "Business Services"
 MOST_IMPACTS = 200
-AT_ONCE = 100
 EXTRAS = ("services.highest_impacting_priority", "total_impacted_count")
 
 
@@ -151,45 +150,47 @@ def _impacted(one: BusinessService, impacted: bool, worst: str | None) -> dict[s
     }
 
 
-async def _visible(call: Call) -> tuple[list[BusinessService], bool]:
-    """Those that `ids[]` names, else all by name; whether there are more than can be shown."""
+async def _wanted(call: Call) -> list[BusinessService]:
+    """Those that `ids[]` names, else all."""
     wanted = call.many("ids")
     if wanted is not None:
-        seen = await catalog.business_services_seen(call.tx, call.actor, wanted)
-        return seen[:MOST_IMPACTS], len(seen) > MOST_IMPACTS
-    found: list[BusinessService] = []
-    more = True
-    while more and len(found) < MOST_IMPACTS:
-        page = await catalog.list_business_services(
-            call.tx, call.actor, offset=len(found), limit=AT_ONCE
-        )
-        found += page.items
-        more = page.next is not None
-    return found, more
+        return await catalog.business_services_seen(call.tx, call.actor, wanted)
+    return await catalog.all_business_services(call.tx, call.actor)
 
 
-def _most_hit(one: BusinessService, impact: Impact) -> tuple[bool, float, str]:
-    newest = max((i.created_at.timestamp() for i in impact.incidents), default=0.0)
-    return not impact.impacted, -newest, one.name.lower()
+async def _hit_first(
+    call: Call, found: Sequence[BusinessService]
+) -> tuple[list[BusinessService], dict[str, Impact], int]:
+    """As many as are shown, those that are hit first and of these the latest; what hits each of
+    them; and how many of all are hit."""
+    hit = await service_graph.hit(call.tx)
+    first = sorted(found, key=lambda one: (one.id not in hit, one.name.lower()))[:MOST_IMPACTS]
+    impacts = await service_graph.impacts(call.tx, call.actor, [one.id for one in first])
+
+    def rank(one: BusinessService) -> tuple[bool, float, str]:
+        impact = impacts[one.id]
+        newest = max((i.created_at.timestamp() for i in impact.incidents), default=0.0)
+        return not impact.impacted, -newest, one.name.lower()
+
+    return sorted(first, key=rank), impacts, sum(1 for one in found if one.id in hit)
 
 
-async def _answer(call: Call, found: Sequence[BusinessService], more: bool) -> dict[str, Any]:
+async def _answer(call: Call, found: Sequence[BusinessService]) -> dict[str, Any]:
     call.many("additional_fields", EXTRAS)
-    hit = await service_graph.impacts(call.tx, call.actor, [one.id for one in found])
-    ordered = sorted(found, key=lambda one: _most_hit(one, hit[one.id]))
+    shown, impacts, number = await _hit_first(call, found)
     return {
-        "services": [_impacted(one, hit[one.id].impacted, hit[one.id].worst) for one in ordered],
+        "services": [
+            _impacted(one, impacts[one.id].impacted, impacts[one.id].worst) for one in shown
+        ],
         "limit": MOST_IMPACTS,
-        "more": more,
-        "additional_fields": {
-            "total_impacted_count": sum(1 for one in found if hit[one.id].impacted)
-        },
+        "more": len(found) > len(shown),
+        "additional_fields": {"total_impacted_count": number},
     }
 
 
 async def list_impacts(call: Call) -> object:
     """Business services, those that are hit first."""
-    return await _answer(call, *await _visible(call))
+    return await _answer(call, await _wanted(call))
 
 
 async def list_supporting_impacts(call: Call) -> object:
@@ -197,20 +198,20 @@ async def list_supporting_impacts(call: Call) -> object:
     one = await _get(call, call.path["id"])
     below = await catalog.dependencies_seen(call.tx, call.actor, one.id)
     ids = [d.supporting_id for d in below if d.dependent_id == one.id]
-    found = await catalog.business_services_seen(call.tx, call.actor, ids)
-    return await _answer(call, found[:MOST_IMPACTS], len(found) > MOST_IMPACTS)
+    return await _answer(call, await catalog.business_services_seen(call.tx, call.actor, ids))
 
 
 async def list_impactors(call: Call) -> object:
     """The incidents that hit business services, newest first."""
-    found, _ = await _visible(call)
-    hit = await service_graph.impacts(call.tx, call.actor, [one.id for one in found])
-    by_id = {one.id: one for impact in hit.values() for one in impact.incidents}
+    _, impacts, number = await _hit_first(call, await _wanted(call))
+    by_id = {one.id: one for impact in impacts.values() for one in impact.incidents}
     newest = sorted(by_id.values(), key=lambda one: (one.created_at, one.id), reverse=True)
     return {
         "impactors": [Ref("incident", one.id) for one in newest[:MOST_IMPACTS]],
         "limit": MOST_IMPACTS,
-        "more": len(newest) > MOST_IMPACTS or any(one.cut for one in hit.values()),
+        "more": len(newest) > MOST_IMPACTS
+        or number > MOST_IMPACTS
+        or any(one.cut for one in impacts.values()),
     }
 
 

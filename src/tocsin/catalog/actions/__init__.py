@@ -2,6 +2,7 @@
 services, and what depends on what."""
 
 from tocsin.catalog.actions.business import (
+    all_business_services,
     business_services_by_ids,
     business_services_seen,
     count_business_services,
@@ -51,6 +52,7 @@ from tocsin.catalog.actions.integrations import (
 
 __all__ = [
     "add_integration",
+    "all_business_services",
     "all_dependencies",
     "associate",
     "business_services_by_ids",

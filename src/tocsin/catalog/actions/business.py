@@ -30,6 +30,7 @@ from tocsin.timeline import feed
 
 TAKEN = "is already the name of another business service"
 KIND = "business service"
+MOST_IN_ALL = 10_000
 THRESHOLD = "business_impact_threshold"
 
 
@@ -105,6 +106,22 @@ async def business_services_seen(tx: Tx, actor: Actor, ids: Sequence[str]) -> li
     found = (await business_services_by_ids(tx, ids)).values()
     seen = [one for one in found if one.deleted_at is None and _visible(actor, one)]
     return sorted(seen, key=lambda one: (one.name.lower(), one.id))
+
+
+async def all_business_services(tx: Tx, actor: Actor) -> list[BusinessService]:
+    """Those that the actor may see, by name; at most `MOST_IN_ALL`. For what is worked out over all
+    of them; lists for people and clients are paged."""
+    require_somewhere(actor, Permission.VIEW)
+    visible = visible_teams(actor)
+    asked = {
+        "query": None,
+        "visible": None if visible is None else list(visible),
+        "after_name": None,
+        "after_id": None,
+        "offset": 0,
+        "limit": MOST_IN_ALL,
+    }
+    return await tx.all(BusinessService, store.SELECT_BUSINESS, asked)
 
 
 async def list_business_services(
