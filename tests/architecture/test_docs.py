@@ -34,9 +34,10 @@ def setting_rows() -> set[str]:
         default = setting.shown_default
         if default is None:
             plain = setting.default
-            default = {None: "not set", "": "not set", True: "true", False: "false"}.get(
-                plain, f"`{plain}`"
-            )
+            # One and true are equal, and so are the keys of a table.
+            default = "not set" if plain in (None, "") else f"`{plain}`"
+            if isinstance(plain, bool):
+                default = "true" if plain else "false"
         secret = " Secret." if setting.secret else ""
         found.add(
             cells(f"`{setting.variable}`", f"`{setting.flag}`", default, setting.help + secret)

@@ -1,6 +1,7 @@
 """How many requests one key may make: 960 in each minute that begins with its first request.
 
-Counted on each node for itself. The limit protects the pages and the pager from a client that runs
+Counted by each web process for itself, because sharing the count would make a write of every read
+(docs/decisions/0011). The limit protects the pages and the pager from a client that runs
 wild; it never touches events.
 """
 
