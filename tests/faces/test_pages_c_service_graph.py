@@ -64,6 +64,10 @@ async def test_an_incident_is_seen_from_all_that_depends_on_it(world: World, ann
     world["bob"].expects_page("cards refused")
     listed = words(await ann.get("/app/business-services"))
     assert "Hit Buying shop → which needs pay : #1 cards refused" in listed
+    await business(ann, "Search")
+    only = words(await ann.get("/app/business-services?hit=1"))
+    assert "Hit Buying" in only
+    assert "Search nothing" not in only
     page = words(await ann.get(buying))
     assert "Buying → which needs shop → which needs pay #1 cards refused" in page
     shop = words(await ann.get(at(world, "shop")))
@@ -78,6 +82,8 @@ async def test_an_incident_is_seen_from_all_that_depends_on_it(world: World, ann
     assert len(re.findall(r'class="node is-hit', drawn)) == 2
     assert 'class="node is-triggered"' in drawn
     await world.resolve("pay", "cards refused")
+    none = words(await ann.get("/app/business-services?hit=1"))
+    assert "No business service is hit" in none
     assert 'class="edge hot"' not in await ann.get("/app/service-map")
     assert "Quiet Buying nothing" in words(await ann.get("/app/business-services"))
 

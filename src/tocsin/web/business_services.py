@@ -7,8 +7,15 @@ from starlette.responses import Response
 from tocsin.accounts import actions as accounts
 from tocsin.accounts.access import Permission, allowed, allowed_somewhere, require_somewhere
 from tocsin.catalog import actions as catalog
-from tocsin.catalog.graph_model import PRIORITIES, BusinessServiceChange, NewBusinessService
+from tocsin.catalog.graph_model import (
+    PRIORITIES,
+    BusinessService,
+    BusinessServiceChange,
+    NewBusinessService,
+)
+from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
+from tocsin.core.pages import Page as CursorPage
 from tocsin.queries import choices, service_graph
 from tocsin.web import dependencies
 from tocsin.web.page import Page, get, post
@@ -16,17 +23,23 @@ from tocsin.web.service_list import SECTION
 from tocsin.web.visit import Visit
 
 PAGE_SIZE = 50
+MOST_HIT = 200
 BASE = "/app/business-services"
 UP = ("Business services", BASE)
 
 
 async def listed(visit: Visit) -> Response:
-    """Every business service that the viewer may see, by name, with what hits it."""
+    """Every business service that the viewer may see, by name, with what hits it; or only those
+    that are hit."""
     query, cursor = visit.query("q"), visit.query("cursor") or None
+    only_hit = visit.query("hit") == "1"
     async with visit.tx() as tx:
-        found = await catalog.list_business_services(
-            tx, visit.actor, query=query, cursor=cursor, limit=PAGE_SIZE
-        )
+        if only_hit:
+            found = await _hit(tx, visit)
+        else:
+            found = await catalog.list_business_services(
+                tx, visit.actor, query=query, cursor=cursor, limit=PAGE_SIZE
+            )
         impacts = await service_graph.impacts(tx, visit.actor, [one.id for one in found.items])
         team_ids = sorted({one.team_id for one in found.items if one.team_id is not None})
         teams = await accounts.teams_by_ids(tx, team_ids)
@@ -40,11 +53,18 @@ async def listed(visit: Visit) -> Response:
         next=found.next,
         cursor=cursor,
         query=query,
+        only_hit=only_hit,
         threshold=threshold,
         thresholds=[("", "Every open incident"), *((p, f"{p} and higher") for p in PRIORITIES)],
         may_add=allowed_somewhere(visit.actor, Permission.MANAGE_SERVICES),
         may_set=allowed(visit.actor, Permission.MANAGE_SERVICES),
     )
+
+
+async def _hit(tx: Tx, visit: Visit) -> CursorPage[BusinessService]:
+    hit = await service_graph.hit(tx)
+    every = await catalog.all_business_services(tx, visit.actor)
+    return CursorPage(items=tuple(one for one in every if one.id in hit)[:MOST_HIT], next=None)
 
 
 async def set_threshold(visit: Visit) -> Response:
