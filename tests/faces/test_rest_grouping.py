@@ -98,6 +98,12 @@ async def test_a_setting_from_first_to_last(world: World, admin: Client) -> None
     found = await admin.get("/incidents", date_range="all")
     (incident,) = found["incidents"]
     assert incident["alert_counts"]["all"] == 2
+    assert incident["alert_grouping"] == {
+        "grouping_type": "rules",
+        "started_at": "2026-03-01T20:00:00Z",
+        "ended_at": None,
+        "alert_grouping_active": True,
+    }
     log = await admin.get(f"/incidents/{incident['id']}/log_entries")
     (joined,) = [e for e in log["log_entries"] if e["channel"]["reason"] == "alert_joined"]
     assert joined["channel"]["details"]["why"]["same"] == {"component": "db"}
@@ -359,6 +365,8 @@ async def test_support_hours(world: World, admin: Client) -> None:
     world["bob"].expects_page("night")
     (incident,) = (await admin.get("/incidents"))["incidents"]
     assert incident["urgency"] == "low"
+    (pending,) = [one for one in incident["pending_actions"] if one["type"] == "urgency_change"]
+    assert pending == {"type": "urgency_change", "at": "2026-03-02T08:00:00Z", "to": "high"}
     await world.advance(hours=12)
     world["bob"].expects_page("night")
     (incident,) = (await admin.get("/incidents"))["incidents"]

@@ -5,18 +5,21 @@ incident itself is loaded for a whole page at once.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from tocsin.catalog.grouping import GroupingType
 from tocsin.escalations import ladder
 from tocsin.escalations.model import Reason as LadderReason
 from tocsin.escalations.model import RunState
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.actions import Roster, Surroundings
 from tocsin.incidents.model import MAX_ALERTS, Incident, TimerKind, Urgency
-from tocsin.queries import incident_pages
+from tocsin.queries import incident_pages, incident_rules
 from tocsin.queries.incident_pages import Edges
+from tocsin.queries.incident_rules import GroupState
 from tocsin.rest import fixed, responders
 from tocsin.rest.call import Call, Given
 from tocsin.rest.resource import Field, Ref, Reference
@@ -25,6 +28,13 @@ PENDING = {
     TimerKind.ACKNOWLEDGEMENT_TIMEOUT: "unacknowledge",
     TimerKind.SNOOZE: "unacknowledge",
     TimerKind.AUTO_RESOLVE: "resolve",
+}
+# What an incident calls the ways to group.
+GROUPED: dict[str, str] = {
+    GroupingType.TIME: "basic",
+    GroupingType.CONTENT: "rules",
+    GroupingType.TEXT: "intelligent",
+    GroupingType.CONTENT_AND_TEXT: "advanced",
 }
 
 
@@ -62,6 +72,9 @@ class Extra(msgspec.Struct):
     around: Surroundings
     edges: dict[str, Edges]
     roster: Roster
+    groups: dict[str, GroupState]
+    raises: dict[str, datetime]
+    now: datetime
 
 
 async def prepare(call: Call, items: Sequence[Incident]) -> Extra:
@@ -69,7 +82,14 @@ async def prepare(call: Call, items: Sequence[Incident]) -> Extra:
     ids = [incident.id for incident in items]
     edges = await incident_pages.edges(call.tx, ids)
     roster = await incidents.responders(call.tx, ids)
-    return Extra(around=around, edges=edges, roster=roster)
+    return Extra(
+        around=around,
+        edges=edges,
+        roster=roster,
+        groups=await incident_rules.groups(call.tx, ids),
+        raises=await incident_rules.raises(call.tx, [one.service_id for one in items]),
+        now=call.now,
+    )
 
 
 def _assigned_via(incident: Incident, extra: Extra) -> str:
@@ -86,7 +106,23 @@ def _pending(incident: Incident, extra: Extra) -> list[dict[str, Any]]:
     if run is not None and running and ladder.next_level(run.ladder, run.progress) is not None:
         # At the very top the ladder ends then, and nobody is asked.
         found.append({"type": "escalate", "at": run.due_at})
+    raised_at = extra.raises.get(incident.service_id)
+    if raised_at is not None and incident.is_open and incident.urgency is Urgency.LOW:
+        found.append({"type": "urgency_change", "at": raised_at, "to": Urgency.HIGH.value})
     return sorted(found, key=lambda one: str(one["at"]))
+
+
+def _grouping(incident: Incident, extra: Extra) -> dict[str, Any] | None:
+    group = extra.groups.get(incident.id)
+    if group is None:
+        return None
+    over = group.until < extra.now
+    return {
+        "grouping_type": GROUPED[group.type],
+        "started_at": group.opened_at,
+        "ended_at": incident.resolved_at or (group.until if over else None),
+        "alert_grouping_active": incident.is_open and not over,
+    }
 
 
 def _last_mover(incident: Incident, extra: Extra) -> Ref:
@@ -252,7 +288,7 @@ FIELDS: tuple[Field, ...] = (
         include="conference_bridge",
         read=_bridge,
     ),
-    _fixed("alert_grouping", None, None),
+    Field(name="alert_grouping", type=dict[str, Any] | None, read=_grouping),
     Field(
         name="incidents_responders",
         type=list[dict[str, Any]],
