@@ -145,6 +145,8 @@ async def test_a_business_service_is_changed_and_deleted(world: World, ann: Visi
     assert "is already the name of another business service" in taken
     page = await ann.post(buying, {"name": "Buying", "point_of_contact": "Ines, ext. 4711"})
     assert "Ask Ines, ext. 4711" in words(page)
+    record = words(await ann.get("/app/audit?subject=business_service"))
+    assert "changed business service Buying" in record
     left = words(await ann.post(f"{buying}/delete"))
     assert "Buying is deleted." in left
     await ann.get(buying, status=404)
