@@ -236,7 +236,7 @@ async def change_note(call: Call) -> object:
     """Write a note anew."""
     id, note_id = call.path["id"], call.path["note_id"]
     content = _content(call)
-    note = await incidents.change_note(call.tx, call.actor, id, note_id, content, call.now)
+    note = await incidents.change_note(call.tx, call.actor, id, note_id, call.now, content=content)
     return {"note": _note(note)}
 
 

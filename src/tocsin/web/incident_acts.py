@@ -112,7 +112,7 @@ async def change_note(tx: Tx, visit: Visit, id: str) -> Said:
     """Write a note anew."""
     note_id = visit.field("note")
     text = visit.field(f"note-{note_id}")
-    await incidents.change_note(tx, visit.actor, id, note_id, text, visit.now)
+    await incidents.change_note(tx, visit.actor, id, note_id, visit.now, content=text)
     return "Note changed. The timeline says so.", False
 
 

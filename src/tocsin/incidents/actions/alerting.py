@@ -59,7 +59,7 @@ async def change_alerts(
     over = {alert.id for alert in ending}
     for target_id in sorted(targets):
         moving = [a for a in found.values() if wanted[a.id].to_incident_id == target_id]
-        await _move(work, source, work.drafts[target_id], moving, over, actor)
+        await _move(work, source, work.drafts[target_id], moving, over=over, actor=actor)
     reason = Reason.LAST_ALERT_RESOLVED_BY_PERSON if ending else Reason.LAST_ALERT_MOVED
     _end_if_empty(work, source, reason, actor)
     await work.flush()
@@ -108,6 +108,7 @@ async def _move(
     source: Draft,
     target: Draft,
     moving: Sequence[Alert],
+    *,
     over: set[str],
     actor: Actor,
 ) -> None:

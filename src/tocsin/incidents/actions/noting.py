@@ -49,7 +49,7 @@ async def add_note(tx: Tx, actor: Actor, incident_id: str, content: str, now: da
 
 
 async def change_note(
-    tx: Tx, actor: Actor, incident_id: str, note_id: str, content: str, now: datetime
+    tx: Tx, actor: Actor, incident_id: str, note_id: str, now: datetime, *, content: str
 ) -> Note:
     """Write one's own note anew; a manager may put right anybody's.
 
