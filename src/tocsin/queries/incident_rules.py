@@ -1,5 +1,5 @@
-"""What services have in store for incidents by their rules: alerts that may join, and an urgency that
-will be raised."""
+"""What services have in store for incidents by their rules: alerts that may join, and an urgency
+that will be raised."""
 
 from collections.abc import Sequence
 from datetime import datetime
