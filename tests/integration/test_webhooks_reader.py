@@ -304,3 +304,9 @@ async def test_finished_deliveries_are_forgotten_after_a_week(world: World) -> N
         assert await shop.deliveries() == ()
         async with world.database.transaction() as tx:
             assert await tx.count("webhook_events") == 0
+            await webhooks.delete(tx, SYSTEM, shop.id, world.clock.now())
+        assert await world.program.upkeep.run() == 0
+        world.clock.advance(timedelta(days=8))
+        assert await world.program.upkeep.run() == 1
+        async with world.database.transaction() as tx:
+            assert await tx.count("webhook_subscriptions") == 0

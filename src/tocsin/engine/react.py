@@ -43,7 +43,8 @@ COMMITTED = crash_points.point("react.committed")
 # What is to be told, and to which subscriptions.
 Wanted = tuple[Happening, tuple[str, ...]]
 
-SELECT_PLACE = """
+SELECT_PLACE = "select log_seq, audit_chain from timeline_readers where name = %(name)s"
+LOCK_PLACE = """
 select log_seq, audit_chain from timeline_readers where name = %(name)s for update skip locked
 """
 INSERT_PLACE = """
@@ -75,13 +76,18 @@ class React:
     async def run(self) -> int:
         """Read one piece; how much was told, at least 1 while there is more to read."""
         async with self.database.transaction() as tx:
-            place = await tx.one(Place, SELECT_PLACE, {"name": READER})
+            # Looked at without a lock first: a pass that finds nothing new writes nothing.
             end = await _end(tx)
+            if end == await tx.one(Place, SELECT_PLACE, {"name": READER}):
+                return 0
+            place = await tx.one(Place, LOCK_PLACE, {"name": READER})
             if place is None:
                 # Another node reads, or nobody ever has: what happened before is not told.
                 first = {"name": READER, **msgspec.structs.asdict(end)}
                 await tx.execute(INSERT_PLACE, first)
                 return 0
+            # Another node may have come further meanwhile.
+            end = await _end(tx)
             if end == place:
                 return 0
             listeners = await webhooks.listeners(tx)

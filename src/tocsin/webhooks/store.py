@@ -95,6 +95,16 @@ DELETE_SUBSCRIPTION = """
 update webhook_subscriptions set deleted_at = %(now)s, active = false where id = %(id)s
 """
 
+# A deleted one stays until nothing that was sent to it is kept any more.
+FORGET_DELETED = """
+delete from webhook_subscriptions w where w.id in (
+    select g.id from webhook_subscriptions g
+    where g.deleted_at < %(before)s
+        and not exists (select from webhook_deliveries d where d.subscription_id = g.id)
+    limit %(limit)s
+)
+"""
+
 # Those that are to be told: the engine's own view, without access.
 SELECT_LISTENERS = """
 select id, filter_type, filter_id, events, starts_at from webhook_subscriptions

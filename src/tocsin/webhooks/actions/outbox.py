@@ -273,9 +273,11 @@ async def _off(tx: Tx) -> list[str]:
 
 
 async def forget_old(tx: Tx, now: datetime) -> int:
-    """Remove events whose deliveries were finished a week ago; how many, at most 1,000."""
+    """Remove events whose deliveries were finished a week ago, and subscriptions that were deleted
+    before that; how many, at most 1,000 of each."""
     asked = {"before": now - KEPT_FOR, "limit": MOST_FORGOTTEN}
-    return await tx.execute(delivery_store.DELETE_OLD, asked)
+    events = await tx.execute(delivery_store.DELETE_OLD, asked)
+    return events + await tx.execute(store.FORGET_DELETED, asked)
 
 
 async def next_due(tx: Tx) -> datetime | None:
