@@ -10,7 +10,6 @@ from enum import StrEnum
 import msgspec
 from msgspec import UNSET, UnsetType
 
-
 # The priorities that incidents may have, what matters most first.
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 

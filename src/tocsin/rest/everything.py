@@ -2,8 +2,8 @@
 
 from tocsin.rest import (
     abilities,
-    alike,
     alert_grouping_settings,
+    alike,
     audit_records,
     business_services,
     catalog_services,
