@@ -14,6 +14,7 @@ from tocsin.accounts import actions as accounts
 from tocsin.accounts.model import SYSTEM, Member, TeamRole
 from tocsin.catalog import actions as catalog
 from tocsin.catalog.graph_model import End, NewBusinessService, Pair
+from tocsin.core.crypto import SecretBox
 from tocsin.core.database import Tx
 from tocsin.events import actions as events
 from tocsin.events.model import Change, Link
@@ -21,6 +22,9 @@ from tocsin.schedules import actions as schedules
 from tocsin.schedules.drafts import LayerDraft, OverrideDraft, ScheduleDraft
 from tocsin.tags import actions as tags
 from tocsin.tags.model import Naming, TagKind
+from tocsin.webhooks import actions as webhooks
+from tocsin.webhooks.events import TYPES
+from tocsin.webhooks.model import NewSubscription
 
 # What the navigation leads to; a page that is missing here is one nobody finds.
 NAVIGATION = (
@@ -29,6 +33,7 @@ NAVIGATION = (
     "services",
     "schedules",
     "escalation-policies",
+    "webhooks",
     "people",
     "teams",
     "deliveries",
@@ -75,11 +80,20 @@ async def furnish(tocsin: Running, phone: FakeHttp) -> None:
         )
         await schedules.add_overrides(tx, SYSTEM, schedule.id, [cover], now)
         await _graph(tx, key, team.id, now)
+        await _webhook(tx, tocsin.tools.secret_box, now)
     long = "p99 latency of checkout-api.prod.eu-central-1.internal.example.com is " + "x" * 90
     await event(tocsin, key, long, "second", "third")
     await event(tocsin, key, "second", action="acknowledge")
     await event(tocsin, key, "third", action="resolve")
     await messages(phone, 3)
+
+
+async def _webhook(tx: Tx, box: SecretBox, now: datetime) -> None:
+    """A subscription to everything, whose receiver is nowhere."""
+    url = "https://hooks.example.invalid/" + "a-path-without-an-end/" * 6
+    new = NewSubscription(url=url, description="chat-room-" * 12, events=TYPES)
+    one, _ = await webhooks.create(tx, SYSTEM, box, new, now)
+    await webhooks.ping(tx, SYSTEM, one.id, now, base_url="http://tocsin.test")
 
 
 async def _graph(tx: Tx, key: str, team_id: str, now: datetime) -> None:
