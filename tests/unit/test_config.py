@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run
+from tocsin.cli.https import HttpsError, port_of
 from tocsin.core.config import SETTINGS, ConfigError, Settings, load, shown
 
 
@@ -128,3 +129,28 @@ def test_config_print(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = run("config", "print", "--port", "x")
     assert wrong.code == 2
     assert "TOCSIN_PORT (or --port)" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"TOCSIN_TLS_KEY": "/k.pem"}, "TOCSIN_TLS_KEY: set TOCSIN_TLS_CERTIFICATE as well"),
+        ({"TOCSIN_TLS_CERTIFICATE": "-----BEGIN CERTIFICATE-----"}, "must be the path of a PEM"),
+        ({"TOCSIN_TLS_PORT": "70000"}, "TOCSIN_TLS_PORT (or --tls-port): must be from 0 to 65535"),
+        ({"TOCSIN_TLS": "maybe"}, "TOCSIN_TLS (or --tls): must be true or false"),
+    ],
+)
+def test_settings_of_https_that_cannot_be(given: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load({}, given)
+    assert says in str(refused.value)
+
+
+def test_https_has_a_port_beside_that_of_http() -> None:
+    assert port_of(load({}, {})) == 8443
+    assert port_of(load({"port": "80"}, {})) == 443
+    assert port_of(load({"tls_port": "9443"}, {})) == 9443
+    assert port_of(load({"port": "0"}, {})) == 0
+    with pytest.raises(HttpsError, match="there is no port 65863"):
+        port_of(load({"port": "65500"}, {}))
+    assert load({"host": "0.0.0.0", "tls_host": "10.0.0.1"}, {}).tls_listen_host == "10.0.0.1"
