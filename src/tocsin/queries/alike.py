@@ -61,14 +61,14 @@ SELECT_EARLIER = """
 """
 SELECT_JUST_BEFORE = """
     select id, title, service_id, created_at from incidents
-    where created_at > %(at)s - %(near)s::interval and created_at <= %(at)s
+    where created_at > %(at)s::timestamptz - %(near)s::interval and created_at <= %(at)s
         and service_id <> %(service_id)s
         and (%(services)s::text[] is null or service_id = any(%(services)s))
     order by created_at desc, id desc limit %(limit)s
 """
 SELECT_JUST_AFTER = """
     select id, title, service_id, created_at from incidents
-    where created_at > %(at)s and created_at < %(at)s + %(near)s::interval
+    where created_at > %(at)s and created_at < %(at)s::timestamptz + %(near)s::interval
         and service_id <> %(service_id)s
         and (%(services)s::text[] is null or service_id = any(%(services)s))
     order by created_at, id limit %(limit)s

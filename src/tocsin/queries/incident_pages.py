@@ -87,15 +87,15 @@ _OF_INCIDENT: LiteralString = """
         and (%(since)s::timestamptz is null or l.at >= %(since)s)
         and (%(until)s::timestamptz is null or l.at < %(until)s)
 """
-_ENTRY: LiteralString = (
+_entry_part: LiteralString = (
     "select l.id, l.seq, l.at, l.incident_id, l.service_id, l.kind, l.reason, l.actor_kind,"
     " l.actor_id, l.actor_label, l.data"
 )
 SELECT_ENTRIES: LiteralString = (
-    _ENTRY + _ENTRIES + " order by l.id desc limit %(limit)s offset %(offset)s"
+    _entry_part + _ENTRIES + " order by l.id desc limit %(limit)s offset %(offset)s"
 )
 SELECT_ENTRIES_OF_INCIDENT: LiteralString = (
-    _ENTRY + _OF_INCIDENT + " order by l.seq desc limit %(limit)s offset %(offset)s"
+    _entry_part + _OF_INCIDENT + " order by l.seq desc limit %(limit)s offset %(offset)s"
 )
 COUNT_ENTRIES: LiteralString = "select count(*)" + _ENTRIES
 COUNT_ENTRIES_OF_INCIDENT: LiteralString = "select count(*)" + _OF_INCIDENT

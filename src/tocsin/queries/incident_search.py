@@ -45,32 +45,32 @@ _FITS: LiteralString = """
         and (%(until)s::timestamptz is null or i.created_at < %(until)s)
 """
 _PAGE: LiteralString = " limit %(limit)s offset %(offset)s"
-_WALK: LiteralString = "select i.id from incidents i where " + _FITS
-WALK_OLDEST: LiteralString = _WALK + " order by i.created_at, i.id" + _PAGE
-WALK_NEWEST: LiteralString = _WALK + " order by i.created_at desc, i.id desc" + _PAGE
-WALK_LOWEST: LiteralString = _WALK + " order by i.number" + _PAGE
-WALK_HIGHEST: LiteralString = _WALK + " order by i.number desc" + _PAGE
+_walk_part: LiteralString = "select i.id from incidents i where " + _FITS
+WALK_OLDEST: LiteralString = _walk_part + " order by i.created_at, i.id" + _PAGE
+WALK_NEWEST: LiteralString = _walk_part + " order by i.created_at desc, i.id desc" + _PAGE
+WALK_LOWEST: LiteralString = _walk_part + " order by i.number" + _PAGE
+WALK_HIGHEST: LiteralString = _walk_part + " order by i.number desc" + _PAGE
 # None was resolved before it was created, so the index of the end begins where the time does.
-_RESOLVED: LiteralString = (
+_resolved_part: LiteralString = (
     "select 0 as part, i.id, i.resolved_at as at from incidents i where i.resolved_at is not null"
     " and (%(since)s::timestamptz is null or i.resolved_at >= %(since)s) and " + _FITS
 )
-_UNRESOLVED: LiteralString = (
+_unresolved_part: LiteralString = (
     "select 1, i.id, null::timestamptz from incidents i where i.status <> 'resolved' and " + _FITS
 )
 WALK_FIRST_RESOLVED: LiteralString = (
     "select x.id from (("
-    + _RESOLVED
+    + _resolved_part
     + " order by i.resolved_at, i.id limit %(reach)s) union all ("
-    + _UNRESOLVED
+    + _unresolved_part
     + " order by i.id limit %(reach)s)) as x order by x.part, x.at, x.id"
     + _PAGE
 )
 WALK_LAST_RESOLVED: LiteralString = (
     "select x.id from (("
-    + _RESOLVED
+    + _resolved_part
     + " order by i.resolved_at desc, i.id desc limit %(reach)s) union all ("
-    + _UNRESOLVED
+    + _unresolved_part
     + " order by i.id desc limit %(reach)s)) as x order by x.part, x.at desc, x.id desc"
     + _PAGE
 )
@@ -81,49 +81,49 @@ GATHER_URGENCIES: LiteralString = (
     " and " + _FITS + " order by i.created_at, i.id limit %(reach)s) as x"
     " order by u.place, x.created_at, x.id" + _PAGE
 )
-_OF_SERVICE: LiteralString = (
+_of_service_part: LiteralString = (
     "select x.id from unnest(%(services)s::text[]) as s (id) cross join lateral"
     " (select i.id, i.created_at from incidents i where i.service_id = s.id and " + _FITS
 )
 GATHER_SERVICES_OLDEST: LiteralString = (
-    _OF_SERVICE
+    _of_service_part
     + " order by i.created_at, i.id limit %(reach)s) as x order by x.created_at, x.id"
     + _PAGE
 )
 GATHER_SERVICES_NEWEST: LiteralString = (
-    _OF_SERVICE
+    _of_service_part
     + " order by i.created_at desc, i.id desc limit %(reach)s) as x"
     + " order by x.created_at desc, x.id desc"
     + _PAGE
 )
-_OF_STATUS: LiteralString = (
+_of_status_part: LiteralString = (
     "select x.id from unnest(%(statuses)s::text[]) as s (status) cross join lateral"
     " (select i.id, i.created_at from incidents i where i.status <> 'resolved'"
     " and i.status = s.status and " + _FITS
 )
 GATHER_STATUSES_OLDEST: LiteralString = (
-    _OF_STATUS
+    _of_status_part
     + " order by i.created_at, i.id limit %(reach)s) as x order by x.created_at, x.id"
     + _PAGE
 )
 GATHER_STATUSES_NEWEST: LiteralString = (
-    _OF_STATUS
+    _of_status_part
     + " order by i.created_at desc, i.id desc limit %(reach)s) as x"
     + " order by x.created_at desc, x.id desc"
     + _PAGE
 )
 
 _COLUMNS: LiteralString = "i.id, i.number, i.created_at, i.resolved_at, i.urgency"
-_COLLECTED: LiteralString = (
+_collected_part: LiteralString = (
     "with found as materialized (select " + _COLUMNS + " from incidents i where " + _FITS + ")"
 )
-_OF_USERS: LiteralString = (
+_of_users_part: LiteralString = (
     "with found as materialized (select " + _COLUMNS + " from (select distinct a.incident_id"
     " from assignments a where a.user_id = any(%(user_ids)s)) as held"
     " join incidents i on i.id = held.incident_id where " + _FITS + ")"
 )
 # By the keys' own indexes, service by service: a key alone leads nowhere.
-_OF_KEY: LiteralString = (
+_of_key_part: LiteralString = (
     "with keyed as (select a.incident_id from services s join alerts a on a.service_id = s.id"
     " and a.dedup_key = %(key)s and a.status = 'resolved'"
     " where (%(services)s::text[] is null or s.id = any(%(services)s))"
@@ -136,7 +136,7 @@ _OF_KEY: LiteralString = (
     " and a.user_id = any(%(user_ids)s))) and " + _FITS + ")"
 )
 # One column of each type for each of two keys and two directions; what is not asked is null.
-_SORTED: LiteralString = (
+_sorted_part: LiteralString = (
     " select id from found order by"
     " case when %(first)s = 'urgency' and not %(first_down)s then urgency end,"
     " case when %(first)s = 'urgency' and %(first_down)s then urgency end desc,"
@@ -156,20 +156,20 @@ _SORTED: LiteralString = (
     " case when %(second)s = 'incident_number' and %(second_down)s then number end desc,"
     " case when %(down)s then id end desc, id"
 )
-COLLECT: LiteralString = _COLLECTED + _SORTED + _PAGE
+COLLECT: LiteralString = _collected_part + _sorted_part + _PAGE
 # Numbers are unique, so they need neither a second key nor much to sort by.
-_NUMBERED: LiteralString = (
+_numbered_part: LiteralString = (
     "with found as materialized (select i.id, i.number from incidents i where "
     + _FITS
     + ") select id from found order by number"
 )
-COLLECT_LOWEST: LiteralString = _NUMBERED + _PAGE
-COLLECT_HIGHEST: LiteralString = _NUMBERED + " desc" + _PAGE
-COLLECT_OF_USERS: LiteralString = _OF_USERS + _SORTED + _PAGE
-COLLECT_OF_KEY: LiteralString = _OF_KEY + _SORTED + _PAGE
+COLLECT_LOWEST: LiteralString = _numbered_part + _PAGE
+COLLECT_HIGHEST: LiteralString = _numbered_part + " desc" + _PAGE
+COLLECT_OF_USERS: LiteralString = _of_users_part + _sorted_part + _PAGE
+COLLECT_OF_KEY: LiteralString = _of_key_part + _sorted_part + _PAGE
 COUNT: LiteralString = "select count(*) from incidents i where " + _FITS
-COUNT_OF_USERS: LiteralString = _OF_USERS + " select count(*) from found"
-COUNT_OF_KEY: LiteralString = _OF_KEY + " select count(*) from found"
+COUNT_OF_USERS: LiteralString = _of_users_part + " select count(*) from found"
+COUNT_OF_KEY: LiteralString = _of_key_part + " select count(*) from found"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
