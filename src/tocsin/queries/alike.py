@@ -133,8 +133,8 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
 
 async def past(tx: Tx, subject: Subject, limit: int) -> tuple[list[Alike], int]:
     """Earlier incidents of the service of the same kind: those with its key first, then the most
-    alike, then the newest; and how many there are in all. Half a year back: all with the same key (a hundred for each of
-    ten keys), and of the others the newest thousand."""
+    alike, then the newest; and how many there are in all. Half a year back: all with the same key
+    (a hundred for each of ten keys), and of the others the newest thousand."""
     since = subject.created_at - HALF_YEAR
     keyed = await _with_its_keys(tx, subject, since)
     earlier = await _earlier(tx, subject, since)
