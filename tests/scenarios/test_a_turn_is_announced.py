@@ -176,6 +176,24 @@ async def test_an_outage_brings_no_flood_and_a_failed_send_is_tried_again(world:
     assert (len(told(ann)), len(told(bob))) == (1, 1)
 
 
+async def test_what_waited_too_long_to_be_sent_is_left_unsent(world: World) -> None:
+    ann, bob = await world.person("ann"), await world.person("bob")
+    await world.service("checkout", [[await nights(world, ann, bob)]])
+    await at(world, AFTER - timedelta(days=1))
+    await asks(world, bob, "oncall", 0)
+    world.channels["phone"].outcome = lambda message, address: Retry(detail="busy")
+    await at(world, AFTER)
+    await world.advance(minutes=10)
+    world.channels["phone"].outcome = None
+    await world.advance(minutes=10)
+    assert told(bob) == []
+    # Tocsin itself told its owner that nothing got through.
+    ann.shown().clear()
+    async with world.database.transaction() as tx:
+        states = await tx.tuples("select state, detail from deliveries where kind = 'handoff'")
+    assert states == [("cancelled", "nothing_open")]
+
+
 async def test_nobody_is_told_after_the_rule_or_the_method_is_gone(world: World) -> None:
     ann, bob = await world.person("ann"), await world.person("bob")
     await world.service("checkout", [[await nights(world, ann, bob)]])

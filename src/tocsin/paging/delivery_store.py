@@ -107,6 +107,7 @@ from deliveries d
 where d.id = any(%(ids)s) and b.id = d.bundle_id and b.closed_at is null
 """
 
+# A hand-off that is long over is no news: the ten minutes are those of handoffs.notices.GRACE.
 SELECT_CLAIMED = """
 select d.id, d.kind, d.cause, d.page_id, d.bundle_id, d.incident_id, d.user_id,
     d.contact_method_id, d.channel, d.reason, d.attempts as attempt, d.fence, d.first_due_at,
@@ -115,7 +116,10 @@ select d.id, d.kind, d.cause, d.page_id, d.bundle_id, d.incident_id, d.user_id,
     d.kind <> 'status_update' and (m.id is null or m.deleted_at is not null) as removed,
     case
         when d.kind = 'test' then true
-        when d.kind in ('status_update', 'handoff') then u.deleted_at is null
+        when d.kind = 'status_update' then u.deleted_at is null
+        when d.kind = 'handoff' then u.deleted_at is null and exists (
+            select from handoff_notices n
+            where n.delivery_id = d.id and n.at > d.started_at - interval '10 minutes')
         when d.kind = 'page' then coalesce(p.state = 'open', false)
         when d.kind = 'bundle' then
             exists (select 1 from pages o where o.bundle_id = d.bundle_id and o.state = 'open')
