@@ -18,7 +18,9 @@ from tocsin.core.database import Database
 from tocsin.engine import react
 from tocsin.engine.react import React
 from tocsin.incidents import actions as incidents
-from tocsin.incidents.actions import Reassignment
+from tocsin.incidents.actions import NewRequest, Reassignment
+from tocsin.incidents.responders import Answer, AskKind, Wanted
+from tocsin.incidents.status_updates import NewUpdate
 from tocsin.timeline import feed
 from tocsin.timeline.model import Entry, Kind
 from tocsin.webhooks import actions as webhooks
@@ -91,6 +93,52 @@ async def test_a_policy_is_told_as_a_delegation(world: World) -> None:
         await world["ann"].acts(incidents.reassign, "db-down", to)
         assert shop.types == ["incident.delegated"]
         assert shop.events[0]["data"]["escalation_policy"]["id"] == other.escalation_policy_id
+
+
+async def test_people_who_are_asked_and_what_is_published_are_told(world: World) -> None:
+    other = await world.service("other", [["bob"]])
+    ann, bob = world["ann"], world["bob"]
+    cat = await world.person("cat")
+    world.clock.advance(SECOND)
+    types = [
+        "incident.responder.added",
+        "incident.responder.replied",
+        "incident.status_update_published",
+    ]
+    async with subscriber(world, *types) as shop:
+        await world.trigger("shop", "db-down")
+        id = (await world.incident("db-down")).id
+        targets = (
+            Wanted(AskKind.USER, cat.user.id),
+            Wanted(AskKind.POLICY, other.escalation_policy_id),
+        )
+        async with world.database.transaction() as tx:
+            now = world.clock.now()
+            new = NewRequest(targets=targets, message="The disk again")
+            await incidents.ask_responders(tx, ann.actor, id, new, now)
+        async with world.database.transaction() as tx:
+            await incidents.answer_request(tx, bob.actor, id, Answer.JOIN, now, note="On it")
+        async with world.database.transaction() as tx:
+            update = NewUpdate(message="We look into it")
+            published = await incidents.publish_update(tx, ann.actor, id, update, now)
+        await world.settle()
+        assert shop.types == [types[0], types[0], types[1], types[2]]
+        asked, found, joined, told = [event["data"] for event in shop.events]
+        assert asked["incident"]["id"] == id
+        assert asked["type"] == "incident_responder"
+        assert (asked["user"]["summary"], found["user"]["summary"]) == ("cat", "bob")
+        assert asked["escalation_policy"] is None
+        assert found["escalation_policy"]["id"] == other.escalation_policy_id
+        assert (asked["state"], asked["message"]) == ("pending", "The disk again")
+        assert (joined["user"]["id"], joined["state"]) == (bob.user.id, "joined")
+        assert joined["message"] == "On it"
+        assert told == {
+            "incident": asked["incident"],
+            "id": published.id,
+            "message": "We look into it",
+            "trimmed": False,
+            "type": "incident_status_update",
+        }
 
 
 async def test_a_service_is_told_from_the_audit_record(world: World) -> None:
