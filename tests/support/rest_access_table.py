@@ -507,6 +507,9 @@ INCIDENTS: Rows = {
     ("POST", "/incidents/{id}/notes"): (act(f"{ALARM}/notes", "responds", NOTE),),
     ("PUT", "/incidents/{id}/notes/{note_id}"): (act(f"{ALARM}/notes/{{note}}", "manages", NOTE),),
     ("DELETE", "/incidents/{id}/notes/{note_id}"): (act(f"{ALARM}/notes/{{note}}", "manages"),),
+    ("GET", "/incidents/{id}/past_incidents"): (look(f"{ALARM}/past_incidents", "sees"),),
+    ("GET", "/incidents/{id}/related_incidents"): (look(f"{ALARM}/related_incidents", "sees"),),
+    ("GET", "/incidents/{id}/outlier_incident"): (look(f"{ALARM}/outlier_incident", "sees"),),
     ("POST", "/incidents/{id}/responder_requests"): (
         act(
             "/incidents/{incident}/responder_requests",
