@@ -249,6 +249,7 @@ async def test_a_merged_or_resolved_incident_is_not_joined(database: Database) -
         await incidents.merge(tx, actor("alice"), loose, [first], house.now)
     (second,) = await where(house, trigger("b"))
     assert second not in (first, loose)
+    assert second is not None
     async with database.transaction() as tx:
         await incidents.resolve(tx, actor("alice"), [second], house.now)
     assert await where(house, trigger("c")) not in ([first], [second], [loose])

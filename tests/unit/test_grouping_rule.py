@@ -192,7 +192,7 @@ def test_any_text_is_like_itself(text: str) -> None:
     ],
 )
 def test_what_cannot_be_set(values: dict[str, Any], field: str) -> None:
-    good = {
+    good: dict[str, Any] = {
         "type": "content_based",
         "service_ids": ["a"],
         "aggregate": "all",
