@@ -6,8 +6,6 @@ Each act is a plain form, listed in `ACTS` and carried out by `incident_acts`.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from markupsafe import Markup
-
 from tocsin.core.database import Tx
 from tocsin.core.errors import Invalid
 from tocsin.incidents import actions as incidents
@@ -44,8 +42,6 @@ async def updates(tx: Tx, visit: Visit, head: Head) -> dict[str, Any]:
         "updates": await incidents.status_updates(tx, visit.actor, head.id, UPDATES_SHOWN),
         "followers": followers[:FOLLOWERS_SHOWN],
         "follower_count": len(followers),
-        # core.rich_text has left nothing in it but running text and links.
-        "rich": Markup,
         "follows": await incidents.follows(tx, head.id, visit.viewer.id),
         "most_update": MAX_UPDATE,
         "most_subject": MAX_SUBJECT,

@@ -1,6 +1,5 @@
 """The last look at a status update before it is mailed: as it will arrive, and to how many."""
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from tocsin.core.errors import Invalid
@@ -37,8 +36,6 @@ async def preview(visit: Visit) -> Response:
         incident=head,
         base=f"{LIST}/{head.id}",
         preview=found,
-        # core.rich_text has left nothing in it but running text and links.
-        html=Markup(found.html),
         given_subject=new.subject or "",
         mail_missing=next((k.missing for k in visit.deps.channels if k.name == MAIL), None),
         body=new.message,

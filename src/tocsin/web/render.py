@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
 
+from tocsin.core import rich_text
 from tocsin.web import formats
 from tocsin.web.assets import assets
 
@@ -149,6 +150,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "spark_path": formats.spark_path,
     "number": formats.number,
     "plural": formats.plural,
+    "clean": rich_text.safe,
 }
 
 
