@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,9 @@ async def ann(world: World) -> AsyncIterator[Visitor]:
     await visitor.close()
 
 
-async def do(visitor: Visitor, path: str, /, code: int = 200, **fields: str) -> str:
+async def do(visitor: Visitor, path: str, /, **fields: Any) -> str:
+    """Press a button; `code` is the status that must come of it."""
+    code = fields.pop("code", 200)
     return await visitor.post(path, fields, status=code)
 
 
