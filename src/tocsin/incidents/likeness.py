@@ -117,7 +117,7 @@ def category(alike: int, others: int) -> Category:
 def pattern(title: str, others: Sequence[str]) -> str:
     """What the titles of one kind have in common, word by word; `*` stands for what differs."""
     lists = [other.split() for other in others[:20]]
-    said = []
+    said: list[str] = []
     for place, word in enumerate(title.split()):
         same = all(place < len(other) and other[place] == word for other in lists)
         if same or not said or said[-1] != "*":
