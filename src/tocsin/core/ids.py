@@ -50,8 +50,8 @@ def new(prefix: str, now: datetime) -> str:
 
 
 def earliest(prefix: str, at: datetime) -> str:
-    """What every id made with `prefix` at `at` or later sorts after, and every earlier one before;
-    `at` counts by its millisecond, and what lies beyond the form (May 2059) by the last one. For
+    """No id that was made with `prefix` at `at` or later sorts before this, and every one made two
+    milliseconds earlier does. What lies beyond the form (May 2059) counts as its last moment. For
     reading a span of time along a primary key."""
     return prefix + _base36(min(max(0, int(at.timestamp() * 1000)), 36**8 - 1), 8)
 

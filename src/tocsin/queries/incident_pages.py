@@ -205,8 +205,8 @@ async def _entry_params(tx: Tx, actor: Actor, wanted: EntriesWanted) -> dict[str
     if wanted.incident_id is None:
         services = await services_shown(tx, actor, team_ids=wanted.team_ids)
     await tx.value(PLAN_FOR_VALUES)
-    # The millisecond in which the span ends belongs to it in part, which `until` then settles.
-    end = None if wanted.until is None else wanted.until + timedelta(milliseconds=1)
+    # The millisecond in which the span ends belongs to it in part: `until` itself settles that.
+    end = None if wanted.until is None else wanted.until + timedelta(milliseconds=2)
     return {
         "incident_id": wanted.incident_id,
         "kinds": wanted.kinds,
