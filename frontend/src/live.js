@@ -31,10 +31,18 @@ function isHeld(element) {
 function refresh(element) {
   clearTimeout(timers.get(element));
   timers.set(element, setTimeout(() => {
-    if (!element.isConnected) return;
+    // While it waited, an answer that was older than what it waits for may have taken its place.
+    if (!element.isConnected) return again(element);
     if (isHeld(element)) return timers.set(element, setTimeout(() => refresh(element), 1000));
+    // htmx forgets what is asked of an element that the answer under way replaces.
+    if (element.matches(".htmx-request")) return refresh(element);
     htmx.trigger(element, "live");
   }, DEBOUNCE_MS));
+}
+
+function again(element) {
+  const heir = element.id && document.getElementById(element.id);
+  if (heir?.hasAttribute("data-live")) refresh(heir);
 }
 
 function changed(subject) {

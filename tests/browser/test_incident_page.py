@@ -1,9 +1,10 @@
 """What a responder does on an incident's page, with a thumb and with a mouse."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenScreen
 from tests.browser.staging import event, sign_in, stage
@@ -15,7 +16,7 @@ INCIDENT = "select id, title, status, urgency, snoozed_until from incidents orde
 
 async def menu(page: Page, name: str) -> None:
     """Press an entry of the menu with what is done less often."""
-    await page.locator("details[data-menu] > summary").last.click()
+    await page.locator(".actbar details[data-menu] > summary").last.click()
     panel = page.locator("details[data-menu][open]")
     await panel.get_by_text(name, exact=True).locator("visible=true").click()
 
@@ -158,3 +159,35 @@ async def test_a_press_is_not_lost_when_the_page_changes(
         await page.mouse.up()
         await expect(page.get_by_text("On my way").first).to_be_visible()
         await expect(page.locator(".st-acknowledged").first).to_be_visible()
+
+
+async def test_a_change_is_seen_while_an_older_answer_is_on_its_way(
+    open_screen: OpenScreen, tocsin: Running, phone: FakeHttp
+) -> None:
+    key = await stage(tocsin, phone)
+    await tocsin.person("bob", "ntfy", f"{phone.url}/bob")
+    await event(tocsin, key, "db-down")
+    [row] = await tocsin.rows(INCIDENT)
+    gate = asyncio.Event()
+    caught = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        caught.set()
+        await gate.wait()
+        await route.fulfill(response=answer)
+
+    async with open_screen() as ann, open_screen(width=390) as bob:
+        for screen, name in ((ann, "ann"), (bob, "bob")):
+            await sign_in(screen, name)
+        await ann.page.goto(f"/app/incidents/{row['id']}")
+        # The first answer says triggered, and is slow.
+        await bob.page.route("**/incidents/*?part=head", hold, times=1)
+        await bob.page.goto(f"/app/incidents/{row['id']}")
+        await caught.wait()
+        await ann.page.get_by_role("button", name="Acknowledge").click()
+        await expect(bob.page.get_by_text("Acknowledged by ann").first).to_be_visible()
+        # By now the head has been asked for again.
+        await bob.page.wait_for_timeout(1000)
+        gate.set()
+        await expect(bob.page.locator("#ihead .st-acknowledged").first).to_be_visible()
