@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+from starlette.applications import Starlette
 
-from tests.support.front_door import KEY, Counted, add_service, front_door, stored
+from tests.support.front_door import KEY, Counted, add_service, front_door, serving, stored
 from tests.support.running import eventually
+from tocsin.core.clock import LogicalClock
 from tocsin.core.database import Database
 from tocsin.ingest import bodies, direct
-from tocsin.ingest.routes import FrontDoor
+from tocsin.ingest.routes import FrontDoor, IngestDeps
 
 BODY = msgspec.json.encode(
     {
@@ -255,3 +257,25 @@ async def test_a_server_that_stops_answers_what_it_has_read(database: Database) 
     answers = [await talk for talk in talks]
     accepted = sum(answer.startswith(b"HTTP/1.1 202 ") for answer in answers)
     assert accepted == counted.accepted_by_source["pagerduty_v2"]
+
+
+async def test_an_idle_connection_is_closed_and_a_busy_one_is_not(database: Database) -> None:
+    await add_service(database)
+    door = FrontDoor(IngestDeps(database=database, clock=LogicalClock()))
+    http = direct.protocol(door)
+    app = door.in_front_of(Starlette(routes=door.routes()))
+    async with serving(app, http=http, timeout_keep_alive=1) as url:
+        place = urlsplit(url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        for path in ("/v2/enqueue", OTHER) * 3:
+            # Together longer than it may be idle, each pause shorter.
+            await asyncio.sleep(0.4)
+            writer.write(request(path=path))
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 202 ")
+            length = re.search(rb"content-length: (\d+)", head)
+            assert length is not None
+            await reader.readexactly(int(length[1]))
+        assert await reader.read() == b""
+        writer.close()
+    await door.close()

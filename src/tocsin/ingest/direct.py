@@ -53,6 +53,7 @@ class DirectProtocol(HttpToolsProtocol):
     door: FrontDoor
     _reading: Direct | None = None
     _timer: asyncio.TimerHandle | None = None
+    _idle_since: float | None = None
     _default_headers: Any = None
     _head = b""
 
@@ -68,6 +69,42 @@ class DirectProtocol(HttpToolsProtocol):
             self.door.deps.counters.rejected("gone")
             self._read()
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    # A timer for each answer costs as much as reading the event: one stays, and looks again.
+
+    def on_response_complete(self) -> None:
+        """See uvicorn."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """See uvicorn. The connection is closed only when it was idle all the time."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            # Busy: the end of the answer starts another timer.
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_again(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _look_again(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
 
     def on_message_begin(self) -> None:
         """See httptools. What only the ordinary way needs is made when it is taken."""
