@@ -83,7 +83,7 @@ async def test_a_read_only_key_changes_nothing(world: World) -> None:
 
 
 async def test_what_is_not_served_is_404_in_the_form_of_the_api(admin: Client) -> None:
-    for path in ("/tags", "/status_pages/P1/posts", "/users/PX/sessions", "/no/such/thing"):
+    for path in ("/add_ons", "/status_pages/P1/posts", "/users/PX/sessions", "/no/such/thing"):
         for method in ("GET", "POST", "PUT", "DELETE"):
             answer = await admin.ask(method, path)
             assert answer.status_code == 404, (method, path)

@@ -169,6 +169,20 @@ def whole_bodies(known: dict[str, str]) -> dict[str, dict[str, Any]]:
         },
         "incident": {"title": "x", "service": {"id": known["service_id"]}},
         "tag": {"label": "core"},
+        "oncall_handoff_notification_rule": {
+            "handoff_type": "both",
+            "notify_advance_in_minutes": 60,
+            "contact_method": {"id": method, "type": "email_contact_method"},
+        },
+        "webhook_subscription": {
+            "type": "webhook_subscription",
+            "delivery_method": {
+                "type": "http_delivery_method",
+                "url": "https://hooks.example.com/odd",
+            },
+            "events": ["incident.triggered"],
+            "filter": {"type": "account_reference"},
+        },
         "business_service": {"name": "Buying"},
         "maintenance_window": {
             "start_time": "2030-01-01T00:00:00Z",
