@@ -31,8 +31,8 @@ run: $(STAMP) ## Start Tocsin on http://127.0.0.1:8080 with its own database
 demo: $(STAMP) ## The same, filled with a made-up company to look around in
 	@exec $(BIN)/tocsin demo $(ARGS)
 
-test: $(STAMP) clients ## The everyday tests (under five minutes)
-	@$(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile $(PYTEST)
+test: $(STAMP) clients ## The everyday tests
+	@$(BIN)/python -m pytest $(TESTS) -n 2 --dist worksteal $(PYTEST)
 
 # Clients that cannot live in the environment. Without node or a registry their tests are skipped,
 # unless nothing may be.

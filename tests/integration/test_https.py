@@ -4,10 +4,10 @@ changed under it, and never what keeps the pager from starting."""
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from tests.support.certificates import client_context, pem_file
 from tests.support.commands import run
@@ -99,9 +99,12 @@ async def agrees(port: int, name: str) -> bool:
 
 
 async def test_a_taken_port_leaves_http(
-    fresh_dsn: str, server_dsn: str, tmp_path: Path, capsys: Any
+    fresh_dsn: str, server_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port_with_https()
+    # Whatever other tests set up for the logs of this process.
+    heard = structlog.testing.LogCapture()
+    monkeypatch.setattr(https, "log", structlog.wrap_logger(None, processors=[heard]))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + 363))
         taken.listen()
@@ -116,8 +119,7 @@ async def test_a_taken_port_leaves_http(
                 fresh_dsn, server_dsn, tmp_path, port=str(port), tls_port=str(port + 363)
             ):
                 pass
-    told = capsys.readouterr()
-    assert "https is not served, http is" in told.out + told.err
+    assert [entry["event"] for entry in heard.entries] == ["https is not served, http is"]
 
 
 @pytest.mark.parametrize("missing", ["tls_certificate", "tls_key"])
