@@ -30,6 +30,7 @@ from tocsin.core.clock import Clock
 from tocsin.core.crypto import SealBroken, SecretBox
 from tocsin.core.database import Database, Tx
 from tocsin.engine import delivery_lines
+from tocsin.engine.receipts import Receipts, end, storable
 from tocsin.paging import actions as paging
 from tocsin.paging.compose import (
     MAX_LINES,
@@ -57,7 +58,6 @@ SEND_WITHIN = 0.5
 LOOK_AGAIN_SECONDS = 0.5
 HOUSEKEEPING_SECONDS = 1.0
 MOST_RECEIPTS = 500
-RECEIPT_PAUSE_SECONDS = 0.2
 MAX_DETAIL = 300
 MAX_PROVIDER_ID = 500
 
@@ -120,8 +120,13 @@ class DeliveryPump:
         self._busy: Counter[str] = Counter()
         self._busy_updates = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._finished: list[Finished] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._receipts = Receipts[Finished](
+            clock,
+            self._record,
+            name="delivery receipts",
+            id_of=lambda finished: finished.claim.id,
+            most=MOST_RECEIPTS,
+        )
         self._kept_house_at: float | None = None
         self._stopped = False
 
@@ -145,12 +150,12 @@ class DeliveryPump:
 
     async def run_due(self) -> int:
         """One pass with every send awaited in turn; how much was done. For simulations."""
-        await self._write_finished()
+        await self._receipts.write()
         done = await self._keep_house()
         sends, taken = await self._claim()
         for send in sends:
-            self._finished.append(await self._send(send))
-        await self._write_finished()
+            self._receipts.add(await self._send(send))
+        await self._receipts.write()
         return done + taken
 
     async def next_due(self, tx: Tx) -> datetime | None:
@@ -163,15 +168,8 @@ class DeliveryPump:
         What does not end in time is left to its lease: its outcome is not known.
         """
         self._stopped = True
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=timeout)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        writer = self._writer
-        if writer is not None and not writer.done():
-            await asyncio.wait({writer}, timeout=timeout)
-            writer.cancel()
+        await end(self._tasks, timeout)
+        await self._receipts.close(timeout)
 
     def _free(self) -> dict[str, int]:
         return {name: places - self._busy[name] for name, places in self.lanes.items()}
@@ -287,7 +285,7 @@ class DeliveryPump:
     async def _deliver(self, send: _Send) -> None:
         channel = send.claim.channel
         try:
-            self._finished.append(await self._send(send))
+            self._receipts.add(await self._send(send))
         finally:
             was_full = (
                 self._busy_updates >= UPDATE_PLACES
@@ -297,9 +295,7 @@ class DeliveryPump:
             self._take_place(send.claim, -1)
             if was_full and self.on_free is not None and not self._stopped:
                 self.on_free()
-        # One writer at a time: what ends while it writes goes into its next transaction.
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_until_done(), name="delivery receipts")
+        self._receipts.begin()
 
     def _take_place(self, claim: Claim, places: int) -> None:
         if claim.is_news:
@@ -396,41 +392,11 @@ class DeliveryPump:
             claim=claim,
             node=self.node,
             outcome=outcome,
-            detail=_storable(detail),
+            detail=storable(detail),
             finished_at=self.clock.now(),
-            provider_id=None if provider_id is None else _storable(provider_id)[:MAX_PROVIDER_ID],
+            provider_id=None if provider_id is None else storable(provider_id)[:MAX_PROVIDER_ID],
             retry_after_seconds=retry_after_seconds,
         )
-
-    async def _write_until_done(self) -> None:
-        while self._finished:
-            try:
-                await self._write_finished()
-            except (db.Unavailable, db.Retry) as error:
-                log.warning("receipts wait for the database", error=str(error))
-                await self.clock.sleep(RECEIPT_PAUSE_SECONDS)
-
-    async def _write_finished(self) -> None:
-        """Write every receipt at hand. Those of a failed transaction stay at hand."""
-        while self._finished:
-            batch = self._finished[:MOST_RECEIPTS]
-            try:
-                await self._record(batch)
-            except (db.Unavailable, db.Retry):
-                raise
-            except Exception:
-                await self._record_one_by_one(batch)
-            del self._finished[: len(batch)]
-
-    async def _record_one_by_one(self, batch: Sequence[Finished]) -> None:
-        for finished in batch:
-            try:
-                await self._record([finished])
-            except (db.Unavailable, db.Retry):
-                raise
-            except Exception:
-                # Its lease runs out and it is taken back: told twice is better than not at all.
-                log.exception("receipt cannot be recorded", delivery=finished.claim.id)
 
     async def _record(self, batch: Sequence[Finished]) -> None:
         async with self.database.transaction() as tx:
@@ -439,12 +405,6 @@ class DeliveryPump:
         crash_points.reach(RECORDED)
         for finished in batch:
             _count(finished)
-
-
-def _storable(text: str) -> str:
-    """What a provider said, as PostgreSQL can keep it: without NUL and without half characters. A
-    receipt that cannot be kept would have the page sent again and again."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _count(finished: Finished) -> None:

@@ -23,11 +23,11 @@ import msgspec
 
 from tocsin import metrics
 from tocsin.core import crash_points, logs
-from tocsin.core import database as db
 from tocsin.core.clock import Clock
 from tocsin.core.crypto import SealBroken, SecretBox, hmac_sha256
 from tocsin.core.database import Database
 from tocsin.core.http import Answer, Outbound, Refused, Unreachable
+from tocsin.engine.receipts import Receipts, end, storable
 from tocsin.webhooks import actions as webhooks
 from tocsin.webhooks.model import MAX_HEADERS, Claim, Finished, Outcome
 from tocsin.webhooks.places import secret_context
@@ -42,7 +42,6 @@ LEASE_SECONDS = 20.0
 START_WITHIN = 0.4
 HOUSEKEEPING_SECONDS = 1.0
 MOST_RECEIPTS = 200
-RECEIPT_PAUSE_SECONDS = 0.2
 USER_AGENT = "Tocsin-Webhook/3"
 MAX_WORDS = 200
 
@@ -89,8 +88,13 @@ class WebhookPump:
         self.answer_seconds = answer_seconds
         self._busy: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._finished: list[Finished] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._receipts = Receipts[Finished](
+            clock,
+            self._record,
+            name="webhook receipts",
+            id_of=lambda finished: finished.claim.id,
+            most=MOST_RECEIPTS,
+        )
         self._kept_house_at: float | None = None
         self._stopped = False
 
@@ -109,27 +113,20 @@ class WebhookPump:
 
     async def run_due(self) -> int:
         """One pass with every send awaited in turn; how much was done. For simulations."""
-        await self._write_finished()
+        await self._receipts.write()
         done = await self._keep_house()
         sends = await self._claim()
         for send in sends:
-            self._finished.append(await self._send(send))
-        await self._write_finished()
+            self._receipts.add(await self._send(send))
+        await self._receipts.write()
         return done + len(sends)
 
     async def drain(self, timeout: float) -> None:
         """Start nothing more, give what is under way `timeout` seconds, write the receipts. What
         does not end in time is sent again once its lease has run out."""
         self._stopped = True
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=timeout)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        writer = self._writer
-        if writer is not None and not writer.done():
-            await asyncio.wait({writer}, timeout=timeout)
-            writer.cancel()
+        await end(self._tasks, timeout)
+        await self._receipts.close(timeout)
 
     async def _keep_house(self) -> int:
         steady = self.clock.steady()
@@ -168,14 +165,12 @@ class WebhookPump:
 
     async def _deliver(self, send: _Send) -> None:
         try:
-            self._finished.append(await self._send(send))
+            self._receipts.add(await self._send(send))
         finally:
             self._busy[send.claim.subscription_id] -= 1
             if self.on_free is not None and not self._stopped:
                 self.on_free()
-        # One writer at a time: what ends while it writes goes into its next transaction.
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_until_done(), name="webhook receipts")
+        self._receipts.begin()
 
     async def _send(self, send: _Send) -> Finished:
         claim = send.claim
@@ -230,40 +225,10 @@ class WebhookPump:
         return Finished(
             claim=claim,
             outcome=outcome_of(answer.status),
-            detail=_storable(f"answered {answer.status}" + (f": {words}" if words else "")),
+            detail=storable(f"answered {answer.status}" + (f": {words}" if words else "")),
             status=answer.status,
             retry_after_seconds=_asked_to_wait(answer),
         )
-
-    async def _write_until_done(self) -> None:
-        while self._finished:
-            try:
-                await self._write_finished()
-            except (db.Unavailable, db.Retry) as error:
-                log.warning("webhook receipts wait for the database", error=str(error))
-                await self.clock.sleep(RECEIPT_PAUSE_SECONDS)
-
-    async def _write_finished(self) -> None:
-        """Write every receipt at hand. Those of a failed transaction stay at hand."""
-        while self._finished:
-            batch = self._finished[:MOST_RECEIPTS]
-            try:
-                await self._record(batch)
-            except (db.Unavailable, db.Retry):
-                raise
-            except Exception:
-                await self._record_one_by_one(batch)
-            del self._finished[: len(batch)]
-
-    async def _record_one_by_one(self, batch: Sequence[Finished]) -> None:
-        for finished in batch:
-            try:
-                await self._record([finished])
-            except (db.Unavailable, db.Retry):
-                raise
-            except Exception:
-                # Its lease runs out and it is sent again: twice is better than not at all.
-                log.exception("webhook receipt cannot be recorded", delivery=finished.claim.id)
 
     async def _record(self, batch: Sequence[Finished]) -> None:
         async with self.database.transaction() as tx:
@@ -280,15 +245,10 @@ def signature(secrets: Sequence[str], body: bytes) -> str:
 
 
 def _ended(claim: Claim, outcome: Outcome, detail: str) -> Finished:
-    return Finished(claim=claim, outcome=outcome, detail=_storable(detail))
+    return Finished(claim=claim, outcome=outcome, detail=storable(detail))
 
 
 def _asked_to_wait(answer: Answer) -> float | None:
     """Retry-After in seconds; its other form, a date, is as good as none."""
     text = answer.headers.get("retry-after", "").strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
-
-
-def _storable(text: str) -> str:
-    """What the other side said, as PostgreSQL can keep it."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
